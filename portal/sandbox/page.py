@@ -1,0 +1,41 @@
+"""The page at / : what happened, to a person, and the clock's buttons."""
+
+from __future__ import annotations
+
+from flask import Blueprint, redirect, render_template, request
+from werkzeug.wrappers import Response
+
+from portal.sandbox import mailbox
+from portal.sandbox.clock import iso, parse_duration
+from portal.sandbox.control import ledger
+from portal.sandbox.guard import require_this_machine
+from portal.sandbox.travel import travel
+from portal.sandbox.world import world
+
+blueprint = Blueprint("page", __name__)
+blueprint.before_request(require_this_machine)
+
+ADVANCES = (("1h", "+1 час"), ("1d", "+1 день"), ("27d", "+27 дней"))
+
+
+@blueprint.get("/")
+def show() -> str:
+    """Ledger, notifications, mailbox and clock."""
+    the_world = world()
+    books = ledger(the_world)
+    return render_template(
+        "overview.html",
+        books={name: list(reversed(entries)) for name, entries in books.items()},
+        letters=[(m, mailbox.pieces(m["text"] or m["html"])) for m in reversed(mailbox.letters(the_world))],
+        now=iso(the_world.clock.now()),
+        offset=the_world.clock.offset,
+        advances=ADVANCES,
+        portal=the_world.portal.url,
+    )
+
+
+@blueprint.post("/clock")
+def advance() -> Response:
+    """Move the clock by the form field ``advance`` and come back to the page."""
+    travel(world(), parse_duration(request.form.get("advance", "")))
+    return redirect("/#clock", 303)

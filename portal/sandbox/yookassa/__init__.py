@@ -1,0 +1,1 @@
+"""The YooKassa side of the sandbox."""

@@ -1,0 +1,132 @@
+"""A live sandbox and a recording merchant, both real HTTP servers on free ports of this machine."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+import pytest
+import requests
+from flask import Flask, Response, request
+from werkzeug.serving import BaseWSGIServer, make_server
+
+from portal.sandbox.app import create_sandbox
+from portal.sandbox.config import SandboxConfig
+from portal.sandbox.world import World
+
+
+def serve(app: Flask) -> BaseWSGIServer:
+    """Run an application on a free port in a thread; ``shutdown`` ends it."""
+    server = make_server("127.0.0.1", 0, app, threaded=True)
+    threading.Thread(target=server.serve_forever, daemon=True, kwargs={"poll_interval": 0.02}).start()
+    return server
+
+
+def _wait_for(condition: Callable[[], Any], seconds: float = 10) -> Any:
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        if found := condition():
+            return found
+        threading.Event().wait(0.02)
+    raise AssertionError("it did not happen in time")
+
+
+@dataclass
+class Hook:
+    """One notification as it arrived."""
+
+    path: str
+    body: bytes
+    headers: dict[str, str]
+    form: dict[str, str]
+    json: Any
+
+
+@dataclass
+class Merchant:
+    """Takes notifications at ``url`` + any path. ``answers`` are used up in order, then ``usual`` repeats."""
+
+    url: str = ""
+    hooks: list[Hook] = field(default_factory=list)
+    answers: list[tuple[int, str]] = field(default_factory=list)
+    usual: tuple[int, str] = (200, '{"code": 0}')
+
+    def events(self) -> list[str]:
+        """The YooKassa events so far, in the order of their arrival."""
+        bodies = [hook.json for hook in self.hooks if isinstance(hook.json, dict)]
+        return [body["event"] for body in bodies if "event" in body]
+
+
+@dataclass
+class Sandbox:
+    """A running sandbox, its world and shortcuts for its control API."""
+
+    url: str
+    world: World
+
+    def control(self, name: str, **body: Any) -> Any:
+        """POST to the control API, demand success and return the answer."""
+        answer = requests.post(f"{self.url}/control/{name}", json=body, timeout=60)
+        assert answer.status_code == 200, answer.text
+        return answer.json()
+
+    def ledger(self) -> Any:
+        """GET the ledger."""
+        return requests.get(f"{self.url}/control/ledger", timeout=30).json()
+
+
+@pytest.fixture
+def wait_for() -> Callable[..., Any]:
+    """``wait_for(condition, seconds=10)``: the first true value of ``condition``; fails at the deadline."""
+    return _wait_for
+
+
+@pytest.fixture
+def merchant() -> Iterator[Merchant]:
+    """A shop's server that records what it is notified of."""
+    app, shop = Flask("merchant"), Merchant()
+
+    @app.route("/<path:path>", methods=["GET", "POST"])
+    def take(path: str) -> Response:
+        headers, raw = dict(request.headers), request.get_data()
+        hook = Hook(f"/{path}", raw, headers, request.form.to_dict(), request.get_json(silent=True))
+        shop.hooks.append(hook)
+        status, body = shop.answers.pop(0) if shop.answers else shop.usual
+        return Response(body, status, mimetype="application/json")
+
+    server = serve(app)
+    shop.url = f"http://127.0.0.1:{server.server_port}"
+    yield shop
+    server.shutdown()
+    server.server_close()
+
+
+@pytest.fixture
+def start_sandbox() -> Iterator[Callable[..., Sandbox]]:
+    """Start sandboxes with any ``SandboxConfig`` fields; all of them are stopped after the test."""
+    running: list[tuple[BaseWSGIServer, World]] = []
+
+    def start(**config: Any) -> Sandbox:
+        app = create_sandbox(SandboxConfig(**{"tick_seconds": 0.02, **config}))
+        world: World = app.extensions["sandbox"]
+        server = serve(app)
+        world.start()
+        running.append((server, world))
+        return Sandbox(f"http://127.0.0.1:{server.server_port}", world)
+
+    yield start
+    for server, world in running:
+        server.shutdown()
+        server.server_close()
+        world.stop()
+
+
+@pytest.fixture
+def sandbox(start_sandbox: Callable[..., Sandbox], merchant: Merchant) -> Sandbox:
+    """A sandbox whose notifications go to the recording merchant: ``/cp/<kind>/`` and ``/yookassa``."""
+    return start_sandbox(
+        cloudpayments_notify=f"{merchant.url}/cp", yookassa_notify=f"{merchant.url}/yookassa"
+    )
