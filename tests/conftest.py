@@ -1,0 +1,72 @@
+"""What every test stands on: servers of this run's own and sockets that reach nobody else."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from tests.network import close_to_the_outside
+from tests.servers import Servers
+
+_SERVERS = pytest.StashKey[Servers]()
+_OPEN_AGAIN = pytest.StashKey[Callable[[], None]]()
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Close the outside before anything is collected."""
+    config.stash[_OPEN_AGAIN] = close_to_the_outside()
+    given = getattr(config, "workerinput", {}).get("servers")
+    if given:
+        config.stash[_SERVERS] = Servers(**given)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_configure_node(node: Any) -> None:
+    """In the xdist controller: start the servers once and tell each worker where they are."""
+    node.workerinput["servers"] = _running(node.config).as_texts()
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    """Whoever started the servers ends them."""
+    if _SERVERS in config.stash and not hasattr(config, "workerinput"):
+        config.stash[_SERVERS].stop()
+    if _OPEN_AGAIN in config.stash:
+        config.stash[_OPEN_AGAIN]()
+
+
+def _running(config: pytest.Config) -> Servers:
+    if _SERVERS not in config.stash:
+        config.stash[_SERVERS] = Servers.start()
+    return config.stash[_SERVERS]
+
+
+@pytest.fixture(scope="session")
+def servers(request: pytest.FixtureRequest) -> Servers:
+    """This run's servers; the test is skipped with the reason where there can be none."""
+    running = _running(request.config)
+    if running.reason:
+        pytest.skip(running.reason)
+    return running
+
+
+@pytest.fixture(scope="session")
+def worker_name(request: pytest.FixtureRequest) -> str:
+    """A name that no other process of this run has: gw0, gw1 … or alone."""
+    return str(getattr(request.config, "workerinput", {}).get("workerid", "alone"))
+
+
+@pytest.fixture(scope="session")
+def database_url(servers: Servers, worker_name: str) -> str:
+    """The SQLAlchemy address of a migrated database that only this process uses."""
+    return servers.database(worker_name)
+
+
+@pytest.fixture(scope="session")
+def redis_url(servers: Servers, worker_name: str) -> str:
+    """The address of a Redis database that only this process uses."""
+    return servers.redis_database(worker_name)
+
+
+# --- the portal ---
