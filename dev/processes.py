@@ -61,6 +61,12 @@ def die_with_parent(how: signal.Signals) -> Callable[[], None]:
     return ask
 
 
+def end_with_parent(how: signal.Signals) -> None:
+    """Ask the kernel to send `how` to this very process when its parent is gone (Linux; elsewhere nothing)."""
+    if _LIBC is not None:
+        _LIBC.prctl(_PR_SET_PDEATHSIG, int(how))
+
+
 def spawn(
     command: Sequence[str | Path],
     *,
