@@ -1,0 +1,271 @@
+"""CloudPayments as a gateway of the portal: see :class:`portal.gateways.base.Gateway` for the promises."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from typing import Any
+
+from portal.gateways.base import (
+    BillingMode,
+    Credentials,
+    GatewayUnknown,
+    NextStep,
+    Outcome,
+    PaymentOrder,
+    PaymentSnapshot,
+    RefundSnapshot,
+)
+from portal.gateways.cloudpayments import reading
+from portal.gateways.cloudpayments.transport import (
+    Transport,
+    is_not_found,
+    json_number,
+    model_of,
+    refusal,
+)
+
+_PAGE = 100
+_MOST_PAGES = 20_000
+# Our clock and theirs may differ.
+_MARGIN = timedelta(minutes=15)
+
+
+class CloudPayments:
+    """Payments through the widget in our page and by saved tokens."""
+
+    name = "cloudpayments"
+
+    def __init__(self, credentials: Credentials, *, ca_file: str | None = None) -> None:
+        """Speak as the shop of *credentials*. Safe to share between threads. Raises GatewayClosed when there
+        are none.
+        """
+        self._shop = credentials.shop.strip()
+        self._transport = Transport(credentials, ca_file=ca_file)
+
+    def start(self, order: PaymentOrder) -> NextStep:
+        """Give the parameters of the widget's ``start()``; the gateway hears of the order only from the
+        browser.
+
+        The browser can change them, so amount, currency and account are checked again when money is reported.
+        """
+        return NextStep(widget=self._widget(order))
+
+    def fetch(self, order: PaymentOrder) -> PaymentSnapshot | None:
+        """Tell what is true about the payment of *order*.
+
+        One order can have several transactions: the widget offers another try, a second tab pays the same
+        order. So a refused or held one is only the last word when no other transaction of the order got
+        further.
+        """
+        known = self.fetch_by_id(order.gateway_payment_id) if order.gateway_payment_id else None
+        if known is not None and known.outcome is Outcome.SUCCEEDED:
+            return known
+        latest = self._find(order.transaction_id)
+        if latest is None or latest.outcome is not Outcome.FAILED:
+            return _furthest(known, latest)
+        # The search answers only with the last transaction, and that one was refused: an earlier may have
+        # paid.
+        return _furthest(known, latest, *self._earlier(order, latest))
+
+    def fetch_by_id(self, gateway_payment_id: str) -> PaymentSnapshot | None:
+        """Tell what is true about one transaction; ``None`` when this shop has none. Raises NotAnId for other
+        text.
+
+        Asked about a refund, it answers about the payment that was refunded.
+        """
+        model = self._get(gateway_payment_id)
+        if model is not None and (original := reading.original_id(model)):
+            model = self._get(original)
+        return reading.payment(model) if model is not None else None
+
+    def charge_saved(self, order: PaymentOrder, token: str) -> PaymentSnapshot:
+        """Charge the *token* as the merchant, by schedule (``TrInitiatorCode`` 0, ``PaymentScheduled`` 1).
+
+        A pending answer is an SBP account, whose result comes by notification only, or a bank that wants 3-D
+        Secure.
+        """
+        body = {
+            "Amount": json_number(order.amount),
+            "Currency": order.currency,
+            "AccountId": order.account,
+            "Token": token,
+            "TrInitiatorCode": 0,
+            "PaymentScheduled": 1,
+            "InvoiceId": order.transaction_id,
+            "Description": order.description,
+            "Email": order.email,
+            "JsonData": _json_data(_metadata(order)),
+        }
+        envelope = self._transport.post("payments/tokens/charge", body, key=order.transaction_id)
+        model = model_of(envelope)
+        if model.get("Status") is not None:
+            return reading.payment(model)
+        if model.get("AcsUrl") and reading.is_id(reading.text(model, "TransactionId")):
+            return _awaiting_authentication(order, str(model["TransactionId"]))
+        raise refusal(envelope)
+
+    def refund(
+        self, key: str, gateway_payment_id: str, amount: Decimal, currency: str, reason: str
+    ) -> RefundSnapshot:
+        """Send back *amount*, all or part.
+
+        CloudPayments answers with the refund's id alone, which means that it was taken on. For SBP the money
+        may still bounce: then :meth:`fetch_refund` tells.
+        """
+        body = {
+            "TransactionId": reading.checked_id(gateway_payment_id),
+            "Amount": json_number(amount),
+            "JsonData": _json_data({"refund_key": key, "reason": reason}),
+        }
+        envelope = self._transport.post("payments/refund", body, key=key)
+        model = model_of(envelope)
+        refund_id = reading.text(model, "TransactionId")
+        if not reading.is_id(refund_id) or refund_id is None:
+            raise refusal(envelope)
+        declined = envelope["Success"] is False
+        return RefundSnapshot(
+            gateway_refund_id=refund_id,
+            gateway_payment_id=gateway_payment_id,
+            outcome=Outcome.FAILED if declined else Outcome.SUCCEEDED,
+            amount=amount,
+            currency=currency,
+            failure_code=reading.text(model, "ReasonCode") if declined else None,
+        )
+
+    def fetch_refund(self, gateway_refund_id: str) -> RefundSnapshot | None:
+        """Tell what is true about a refund; ``None`` when this shop has none by that id."""
+        model = self._get(gateway_refund_id)
+        return reading.refund(model) if model is not None and not reading.is_payment(model) else None
+
+    def list_payments(self, since: datetime, until: datetime) -> Iterator[PaymentSnapshot]:
+        """All payments created from *since* to *until*, oldest first; pages are read as they are needed."""
+        return (reading.payment(model) for model in self._pages(since, until) if reading.is_payment(model))
+
+    def list_refunds(self, since: datetime, until: datetime) -> Iterator[RefundSnapshot]:
+        """All refunds created from *since* to *until*, those made in the cabinet among them, oldest first."""
+        return (reading.refund(model) for model in self._pages(since, until) if reading.original_id(model))
+
+    def test(self) -> str:
+        """See whether the credentials work; answers the gateway's own request id. Raises GatewayRejected if
+        not.
+        """
+        envelope = self._transport.post("test", {})
+        if envelope["Success"] is not True:
+            raise refusal(envelope)
+        return str(envelope.get("Message") or "")
+
+    def _widget(self, order: PaymentOrder) -> dict[str, Any]:
+        """The parameters of ``start()`` as https://developers.cloudpayments.ru/ names them."""
+        return {
+            "publicTerminalId": self._shop,
+            "amount": json_number(order.amount),
+            "currency": order.currency,
+            "culture": "ru-RU",
+            "paymentSchema": "Single",
+            "description": order.description,
+            "externalId": order.transaction_id,
+            "receiptEmail": order.email,
+            "tokenize": order.billing_mode is BillingMode.RECURRING and order.save_method,
+            "userInfo": {"accountId": order.account, "email": order.email},
+            "metadata": _metadata(order),
+            "autoClose": 5,
+            "retryPayment": True,
+            "emailBehavior": "Hidden",
+            "skin": "classic",
+        }
+
+    def _get(self, transaction_id: str) -> dict[str, Any] | None:
+        body = {"TransactionId": reading.checked_id(transaction_id)}
+        return self._one(self._transport.post("payments/get", body))
+
+    def _find(self, reference: str) -> PaymentSnapshot | None:
+        """The last payment of a reference; the search finds refunds and payouts as well, so those lead to
+        their payment.
+        """
+        model = self._one(self._transport.post("v2/payments/find", {"InvoiceId": reference}))
+        if model is None:
+            return None
+        if original := reading.original_id(model):
+            return self.fetch_by_id(original)
+        if not reading.is_payment(model):
+            # The older search knows payments only.
+            model = self._one(self._transport.post("payments/find", {"InvoiceId": reference}))
+        return reading.payment(model) if model is not None else None
+
+    def _one(self, envelope: dict[str, Any]) -> dict[str, Any] | None:
+        """The transaction of an answer, whatever ``Success`` says: of a declined one it may be either."""
+        model = model_of(envelope)
+        if model.get("Status") is not None:
+            return model
+        if is_not_found(envelope):
+            return None
+        raise refusal(envelope)
+
+    def _earlier(self, order: PaymentOrder, latest: PaymentSnapshot) -> Iterator[PaymentSnapshot]:
+        """The transactions of *order* up to its *latest* one."""
+        until = (latest.happened_at or order.created_at) + _MARGIN
+        for snapshot in self.list_payments(order.created_at - _MARGIN, until):
+            if snapshot.reference == order.transaction_id:
+                yield snapshot
+
+    def _pages(self, since: datetime, until: datetime) -> Iterator[dict[str, Any]]:
+        """Walk v2/payments/list, a hundred a page, until a page is not full."""
+        body: dict[str, Any] = {
+            "CreatedDateGte": since.astimezone(UTC).isoformat(timespec="seconds"),
+            "CreatedDateLte": until.astimezone(UTC).isoformat(timespec="seconds"),
+            "TimeZone": "UTC",
+            "Statuses": ["Authorized", "Completed", "Cancelled", "Declined"],
+        }
+        for page in range(1, _MOST_PAGES):
+            envelope = self._transport.post("v2/payments/list", body | {"PageNumber": page})
+            models = envelope.get("Model")
+            if envelope["Success"] is not True:
+                raise refusal(envelope)
+            if not isinstance(models, list) or not all(isinstance(model, dict) for model in models):
+                raise GatewayUnknown(detail="a list without a list")
+            yield from models
+            if len(models) < _PAGE:
+                return
+        raise GatewayUnknown(detail="a list without an end")
+
+
+def _furthest(*snapshots: PaymentSnapshot | None) -> PaymentSnapshot | None:
+    """The snapshot that got furthest, the later of equals: money, then a hold, then hope, then a refusal."""
+    order = (Outcome.FAILED, Outcome.PENDING, Outcome.AUTHORIZED, Outcome.SUCCEEDED)
+    found: PaymentSnapshot | None = None
+    for snapshot in snapshots:
+        if snapshot is None:
+            continue
+        if found is None or order.index(snapshot.outcome) >= order.index(found.outcome):
+            found = snapshot
+    return found
+
+
+def _metadata(order: PaymentOrder) -> dict[str, str]:
+    """Our words in the gateway's registry; they come back as ``Data``."""
+    return {
+        "payment_id": order.transaction_id,
+        "plan_code": order.plan_code,
+        "billing_mode": order.billing_mode.value,
+        "user_id": order.user_id,
+    }
+
+
+def _json_data(data: dict[str, str]) -> str:
+    return json.dumps(data, ensure_ascii=False)
+
+
+def _awaiting_authentication(order: PaymentOrder, transaction_id: str) -> PaymentSnapshot:
+    """What a 3-D Secure answer says: nothing was taken, and without the customer nothing will be."""
+    return PaymentSnapshot(
+        gateway_payment_id=transaction_id,
+        outcome=Outcome.PENDING,
+        amount=order.amount,
+        currency=order.currency,
+        reference=order.transaction_id,
+        test=None,
+        account=order.account,
+    )
