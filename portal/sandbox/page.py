@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 from flask import Blueprint, redirect, render_template, request
 from werkzeug.wrappers import Response
 
@@ -16,6 +18,28 @@ blueprint = Blueprint("page", __name__)
 blueprint.before_request(require_this_machine)
 
 ADVANCES = (("1h", "+1 час"), ("1d", "+1 день"), ("27d", "+27 дней"))
+GATEWAYS = {"cloudpayments": "CloudPayments", "yookassa": "ЮKassa"}
+WORDS = {
+    "pending": "ждёт",
+    "authorized": "удержан",
+    "succeeded": "успех",
+    "canceled": "отменён",
+    "declined": "отказ",
+    "active": "действует",
+    "inactive": "не действует",
+    "delivered": "доставлено",
+    "waiting": "ждёт",
+    "given_up": "не доставлено",
+    "dropped": "потеряно",
+    "asked": "спрошено",
+}
+
+
+def lead(offset: timedelta) -> str:
+    """Say how far the clock is ahead, in days, hours and minutes; nothing for less than a minute."""
+    minutes = int(offset.total_seconds()) // 60
+    parts = ((minutes // 1440, "д"), (minutes // 60 % 24, "ч"), (minutes % 60, "мин"))
+    return " ".join(f"{count} {unit}" for count, unit in parts if count)
 
 
 @blueprint.get("/")
@@ -28,9 +52,11 @@ def show() -> str:
         books={name: list(reversed(entries)) for name, entries in books.items()},
         letters=[(m, mailbox.pieces(m["text"] or m["html"])) for m in reversed(mailbox.letters(the_world))],
         now=iso(the_world.clock.now()),
-        offset=the_world.clock.offset,
+        lead=lead(the_world.clock.offset),
         advances=ADVANCES,
         portal=the_world.portal.url,
+        words=WORDS,
+        gateways=GATEWAYS,
     )
 
 

@@ -47,7 +47,9 @@ class Simulator(Protocol):
         """
 
     def refund(self, reference: str, details: Mapping[str, Any]) -> Document:
-        """Refund ``details["amount"]``, or all that is left, as from the gateway's cabinet; return the refund."""
+        """Refund ``details["amount"]`` or all that is left, as from the cabinet; return the ledger's
+        refund.
+        """
 
     def knows_method(self, token: str) -> bool:
         """Whether a saved method (token or id) belongs to this gateway."""
