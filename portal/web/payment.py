@@ -1,0 +1,111 @@
+"""One payment's pages: where it is paid, where the browser comes back to, and what that page asks."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from flask import Blueprint, current_app, jsonify, redirect, render_template, url_for
+from flask.typing import ResponseReturnValue
+from flask_login import current_user, login_required
+
+from config import Config
+from portal import clock
+from portal.billing import checkout, doors, payments, subscriptions
+from portal.database import db
+from portal.gateways.base import GatewayClosed
+from portal.models import GatewayName, Payment, PaymentPurpose, PaymentStatus, PurchasedPlan, User
+from portal.web import headers
+from portal.web.api import as_json
+
+bp = Blueprint("payment", __name__, url_prefix="/billing/payment/<transaction_id>")
+
+
+@bp.get("/")
+@login_required
+def show(transaction_id: str) -> ResponseReturnValue:
+    """Where it is paid: the widget in our page, or the way to YooKassa's. The outcome is told elsewhere."""
+    payment = payments.owned(current_user.id, transaction_id)
+    if takes_cards(payment, clock.now()):
+        return _widget_page(payment)
+    if leads_to_yookassa(payment, clock.now()):
+        return render_template("payment/redirect.html", payment=payment)
+    return redirect(url_for("payment.come_back", transaction_id=payment.transaction_id), 303)
+
+
+@bp.get("/return")
+@login_required
+def come_back(transaction_id: str) -> str:
+    """Where both gateways send the browser. The visit proves nothing: the gateway is asked."""
+    now = clock.now()
+    payment = payments.ask(payments.owned(current_user.id, transaction_id), now)
+    return render_template(
+        "payment/return.html",
+        payment=payment,
+        period=_period(payment, now),
+        failure=payments.failure(payment),
+        can_go_on=takes_cards(payment, now) or leads_to_yookassa(payment, now),
+        other_gateway=_other_gateway(payment),
+    )
+
+
+@bp.get("/status")
+@login_required
+def status(transaction_id: str) -> ResponseReturnValue:
+    """The same answer for a program: what the return page polls."""
+    payment = payments.ask(payments.owned(current_user.id, transaction_id), clock.now())
+    return jsonify(as_json(payment))
+
+
+def takes_cards(payment: Payment, now: datetime) -> bool:
+    """Whether the widget may be opened for this order; after a refusal, another card is the same order."""
+    return payment.gateway is GatewayName.CLOUDPAYMENTS and _is_payable(
+        payment, now, {PaymentStatus.PENDING, PaymentStatus.FAILED}
+    )
+
+
+def leads_to_yookassa(payment: Payment, now: datetime) -> bool:
+    """Whether YooKassa's page still waits for the payer."""
+    return (
+        payment.gateway is GatewayName.YOOKASSA
+        and _is_payable(payment, now, {PaymentStatus.PENDING})
+        and payment.confirmation_url is not None
+        and headers.is_where_payers_go(payment.confirmation_url)
+    )
+
+
+def _is_payable(payment: Payment, now: datetime, statuses: set[PaymentStatus]) -> bool:
+    return payment.status in statuses and payment.superseded_at is None and now < payment.expires_at
+
+
+def _widget_page(payment: Payment) -> ResponseReturnValue:
+    config: Config = current_app.extensions["portal_config"]
+    try:
+        parameters = checkout.widget(payment, db.session.get_one(User, current_user.id))
+    except GatewayClosed:
+        # The shop closed this gateway after the order was made: another one may be open.
+        return redirect(url_for("checkout.show", plan_code=payment.plan_code), 303)
+    headers.allow_widget()
+    return render_template(
+        "payment/widget.html",
+        payment=payment,
+        parameters=parameters,
+        widget_url=config.cloudpayments_widget_url,
+        failure=payments.failure(payment),
+        other_gateway=_other_gateway(payment),
+    )
+
+
+def _other_gateway(payment: Payment) -> str | None:
+    """The other gateway's name, where it is open and the plan can be bought there."""
+    if payment.purpose is not PaymentPurpose.PURCHASE:
+        return None
+    return next((name.value for name in doors.are_open() if name is not payment.gateway), None)
+
+
+def _period(payment: Payment, now: datetime) -> PurchasedPlan | None:
+    """The period that this payment gave, while it counts."""
+    if payment.status is not PaymentStatus.SUCCEEDED:
+        return None
+    standing = subscriptions.standing(payment.user_id, now)
+    periods = (*((standing.current,) if standing.current else ()), *standing.upcoming)
+    return next((period for period in periods if period.payment_id == payment.id), None)
