@@ -1,0 +1,73 @@
+"""Opening a case: a fact at a gateway that the portal will not decide alone."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.orm import Session
+
+from portal.gateways.base import PaymentSnapshot
+from portal.models import Case, CaseKind, GatewayName
+
+log = logging.getLogger(__name__)
+
+
+def open_for_payment(
+    session: Session,
+    kind: CaseKind,
+    gateway: GatewayName,
+    told: PaymentSnapshot,
+    payment_id: int | None,
+    now: datetime,
+) -> None:
+    """Open a case about a payment the gateway speaks of; once per kind and gateway's id, however often it is told."""
+    facts = {
+        "reference": told.reference,
+        "account": told.account,
+        "shop": told.shop,
+        "test": told.test,
+        "outcome": told.outcome.value,
+    }
+    key = f"{gateway.value}:{kind.value}:{told.gateway_payment_id}"
+    money = (told.amount, told.currency)
+    open_case(session, kind, key, gateway, told.gateway_payment_id, payment_id, money, facts, now)
+
+
+def open_case(
+    session: Session,
+    kind: CaseKind,
+    dedupe_key: str,
+    gateway: GatewayName,
+    gateway_payment_id: str | None,
+    payment_id: int | None,
+    money: tuple[Any, str | None],
+    facts: Mapping[str, Any],
+    now: datetime,
+) -> None:
+    """Open a case unless *dedupe_key* already has one; in the caller's transaction."""
+    amount, currency = money
+    written = (
+        insert(Case)
+        .values(
+            kind=kind,
+            dedupe_key=dedupe_key[:160],
+            gateway=gateway,
+            gateway_payment_id=gateway_payment_id and gateway_payment_id[:64],
+            payment_id=payment_id,
+            amount=amount,
+            currency=currency and currency[:8],
+            facts=dict(facts),
+            opened_at=now,
+        )
+        .on_conflict_do_nothing(index_elements=["dedupe_key"])
+        .returning(Case.id)
+    )
+    case_id = session.execute(written).scalar()
+    if case_id is not None:
+        log.warning(
+            "Case %s opened: %s at %s, payment %s", case_id, kind.value, gateway.value, gateway_payment_id
+        )

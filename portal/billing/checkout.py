@@ -1,0 +1,341 @@
+"""Checkout: the terms frozen on our side, one open order per customer and plan, and the way to the gateway.
+
+The browser sends a plan's code and nothing that costs money.
+"""
+
+from __future__ import annotations
+
+import logging
+import uuid
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from decimal import Decimal
+from typing import Any
+
+from flask import current_app
+from sqlalchemy import select
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.orm import Session
+
+from config import Config
+from portal.billing import consents, doors, payments, plans, settlement, subscriptions
+from portal.billing.consents import Agreement, ClientInfo
+from portal.database import db, transaction
+from portal.errors import InvalidRequest
+from portal.gateways.base import (
+    BillingMode,
+    GatewayClosed,
+    GatewayError,
+    GatewayRejected,
+    GatewayThrottled,
+    GatewayUnknown,
+    NextStep,
+)
+from portal.models import GatewayName, Payment, PaymentPurpose, PaymentStatus, Plan, User
+from portal.models.payment import OPEN
+
+log = logging.getLogger(__name__)
+
+#: How long a customer may come back to an order.
+ORDER_LIVES = timedelta(hours=24)
+#: YooKassa's page lives an hour (yookassa.md 2.3); we stop offering it a little earlier.
+PAGE_LIVES = timedelta(minutes=55)
+#: The first look of the sweep: by then most payers are through.
+FIRST_CHECK = timedelta(minutes=2)
+
+
+@dataclass(frozen=True, slots=True)
+class Preview:
+    """What the customer sees before the order."""
+
+    plan: Plan
+    amount: Decimal
+    starts_at: datetime
+    ends_at: datetime
+    follows_title: str | None
+    gateways: tuple[GatewayName, ...]
+    recurring_offered: bool
+    agreement: Agreement | None
+    open_payment: Payment | None
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """An order that exists, and the customer's next step."""
+
+    payment: Payment
+    confirmation_url: str | None = None
+    widget: dict[str, Any] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """What an order is about; two orders with equal terms are one."""
+
+    plan: Plan
+    gateway: GatewayName
+    amount: Decimal
+    mode: BillingMode
+    agreement: Agreement | None
+
+
+def preview(user_id: int | None, plan: Plan, now: datetime) -> Preview:
+    """What buying *plan* now would mean for this customer."""
+    standing = subscriptions.standing(user_id, now) if user_id is not None else None
+    starts_at = standing.ends_at if standing and standing.ends_at else now
+    ends_at = starts_at + timedelta(days=plan.period_days)
+    last = (*standing.upcoming[-1:], standing.current)[0] if standing else None
+    offered = recurring_offered()
+    return Preview(
+        plan=plan,
+        amount=plan.get_final_price(),
+        starts_at=starts_at,
+        ends_at=ends_at,
+        follows_title=last.plan_title if last else None,
+        gateways=doors.are_open(),
+        recurring_offered=offered,
+        agreement=consents.agreement(plan, plan.get_final_price(), ends_at) if offered else None,
+        open_payment=db.session.scalar(_open_order(user_id, plan.id)) if user_id is not None else None,
+    )
+
+
+def recurring_offered() -> bool:
+    """Whether new methods may be saved at all (BILLING_RECURRING_ENABLED)."""
+    config: Config = current_app.extensions["portal_config"]
+    return config.billing_recurring_enabled
+
+
+def start(
+    user: User, plan_code: str, gateway: str, *, accept_recurring: bool, client: ClientInfo, now: datetime
+) -> Order:
+    """Make the customer's order, or find the one that is open, and lead to the gateway.
+
+    The order is committed before the gateway hears of it. Raises PlanNotFound, GatewayClosed, and the gateway's errors; after
+    GatewayUnknown the order stays ``unknown`` until the gateway has been asked, and the same click again repeats the same order.
+    """
+    name = _gateway_name(gateway)
+    terms = _terms(user, plans.on_sale_by_code(plan_code), name, accept_recurring=accept_recurring, now=now)
+    payment = _open_again(user, terms, now) or _write(user, terms, client, now)
+    return lead(payment, user, now)
+
+
+def lead(payment: Payment, user: User, now: datetime) -> Order:
+    """Take a written order to its gateway and say where the customer goes. Repeating it is safe."""
+    if payment.gateway is GatewayName.YOOKASSA and _page_is_alive(payment, now):
+        return Order(payment, confirmation_url=payment.confirmation_url)
+    if payment.status in {PaymentStatus.SUCCEEDED, PaymentStatus.AUTHORIZED}:
+        return Order(payment)
+    order = payments.as_order(payment, user)
+    try:
+        step = doors.gateway(payment.gateway).start(order)
+    except GatewayError as error:
+        _note_trouble(payment, error, now)
+        raise
+    return Order(
+        _note_step(payment, step, now), step.confirmation_url, dict(step.widget) if step.widget else None
+    )
+
+
+def widget(payment: Payment, user: User) -> dict[str, Any]:
+    """The parameters of the CloudPayments widget for this order; no network. Raises InvalidRequest for another gateway's order."""
+    if payment.gateway is not GatewayName.CLOUDPAYMENTS:
+        raise InvalidRequest("Этот платёж идёт через другую платёжную систему.")
+    step = doors.cloudpayments().start(payments.as_order(payment, user))
+    return dict(step.widget or {})
+
+
+def start_live_check(admin: User, now: datetime) -> Order:
+    """An operator's payment of 1.00 RUB that proves the shop's credentials. It activates nothing."""
+    if GatewayName.YOOKASSA not in doors.are_open():
+        raise GatewayClosed
+    with transaction() as session:
+        payment = Payment(
+            transaction_id=str(uuid.uuid4()),
+            user_id=admin.id,
+            gateway=GatewayName.YOOKASSA,
+            purpose=PaymentPurpose.LIVE_CHECK,
+            status=PaymentStatus.PENDING,
+            amount=Decimal("1.00"),
+            currency="RUB",
+            refunded_amount=Decimal("0.00"),
+            billing_mode=BillingMode.ONE_TIME,
+            test_mode=doors.test_mode(GatewayName.YOOKASSA),
+            description="Проверка приёма платежей",
+            created_at=now,
+            expires_at=now + ORDER_LIVES,
+            next_check_at=now + FIRST_CHECK,
+        )
+        session.add(payment)
+    return lead(payment, admin, now)
+
+
+def _gateway_name(text: str) -> GatewayName:
+    try:
+        name = GatewayName(text)
+    except ValueError:
+        raise InvalidRequest("Выберите способ оплаты.") from None
+    if name not in doors.are_open():
+        raise GatewayClosed
+    return name
+
+
+def _terms(user: User, plan: Plan, gateway: GatewayName, *, accept_recurring: bool, now: datetime) -> Terms:
+    """Freeze what is bought. A method is saved only where that is switched on and this customer agreed, just now."""
+    amount = plan.get_final_price()
+    if not (accept_recurring and recurring_offered()):
+        return Terms(plan, gateway, amount, BillingMode.ONE_TIME, None)
+    paid_until = subscriptions.standing(user.id, now).ends_at or now
+    agreed = consents.agreement(plan, amount, paid_until + timedelta(days=plan.period_days))
+    return Terms(plan, gateway, amount, BillingMode.RECURRING, agreed)
+
+
+def _open_order(user_id: int, plan_id: int) -> Any:
+    return select(Payment).where(
+        Payment.user_id == user_id,
+        Payment.plan_id == plan_id,
+        Payment.purpose == PaymentPurpose.PURCHASE,
+        Payment.status.in_(OPEN),
+        Payment.superseded_at.is_(None),
+    )
+
+
+def _open_again(user: User, terms: Terms, now: datetime) -> Payment | None:
+    """The open order on these terms, if the customer may go on with it; one on other terms is set aside.
+
+    What is set aside may still end either way: a payment that comes after all is accepted and never lost.
+    """
+    found: Payment | None = db.session.scalar(_open_order(user.id, terms.plan.id))
+    if found is None:
+        return None
+    if _is_stale(found, now):
+        # The gateway's page may be gone, or its key forgotten: ask what became of it before anything new is begun.
+        found = payments.refresh(found.id, now)
+    if found.status in {PaymentStatus.AUTHORIZED, PaymentStatus.SUCCEEDED}:
+        return found if found.status is PaymentStatus.AUTHORIZED else None
+    if found.is_open and _same_terms(found, terms) and now < found.expires_at and not _is_stale(found, now):
+        return found
+    with transaction() as session:
+        row = settlement.locked(session, payment_id=found.id)
+        if row is not None and row.status in OPEN and row.status is not PaymentStatus.AUTHORIZED:
+            session.get_one(Payment, found.id).superseded_at = now
+    return None
+
+
+def _same_terms(payment: Payment, terms: Terms) -> bool:
+    return (
+        payment.gateway,
+        payment.amount,
+        payment.currency,
+        payment.billing_mode,
+        payment.period_days,
+        payment.email_quota,
+    ) == (
+        terms.gateway,
+        terms.amount,
+        terms.plan.currency,
+        terms.mode,
+        terms.plan.period_days,
+        terms.plan.email_quota,
+    ) and payment.test_mode == doors.test_mode(terms.gateway)
+
+
+def _is_stale(payment: Payment, now: datetime) -> bool:
+    """A YooKassa order whose page is about to close. One whose outcome is unknown is repeated with its own key instead."""
+    if payment.gateway is not GatewayName.YOOKASSA:
+        return False
+    return now >= payment.created_at + PAGE_LIVES
+
+
+def _page_is_alive(payment: Payment, now: datetime) -> bool:
+    return (
+        payment.status is PaymentStatus.PENDING
+        and bool(payment.confirmation_url)
+        and not _is_stale(payment, now)
+    )
+
+
+def _write(user: User, terms: Terms, client: ClientInfo, now: datetime) -> Payment:
+    """Commit a new order. Of two clicks at once one writes it and the other finds it."""
+    try:
+        with transaction() as session:
+            payment = _new_payment(user, terms, now)
+            session.add(payment)
+            session.flush()  # the consent speaks of its id
+            if terms.agreement is not None:
+                consents.record(session, user.id, payment.id, terms.agreement, client, now)
+    except IntegrityError:
+        found: Payment | None = db.session.scalar(_open_order(user.id, terms.plan.id))
+        if found is None:
+            raise
+        return found
+    log.info("Payment created: %s", payment.transaction_id)
+    return payment
+
+
+def _new_payment(user: User, terms: Terms, now: datetime) -> Payment:
+    plan = terms.plan
+    return Payment(
+        transaction_id=str(uuid.uuid4()),
+        user_id=user.id,
+        plan_id=plan.id,
+        gateway=terms.gateway,
+        purpose=PaymentPurpose.PURCHASE,
+        status=PaymentStatus.PENDING,
+        amount=terms.amount,
+        currency=plan.currency,
+        refunded_amount=Decimal("0.00"),
+        billing_mode=terms.mode,
+        test_mode=doors.test_mode(terms.gateway),
+        plan_code=plan.code,
+        plan_title=plan.title,
+        period_days=plan.period_days,
+        email_quota=plan.email_quota,
+        description=f"Тариф «{plan.title}», {plan.period_days} дн."[:128],
+        created_at=now,
+        expires_at=now + ORDER_LIVES,
+        next_check_at=now + FIRST_CHECK,
+    )
+
+
+def _note_step(payment: Payment, step: NextStep, now: datetime) -> Payment:
+    """Write down what the gateway answered, through the same verb as every other word of it."""
+    if step.snapshot is None:
+        return payment
+    with transaction() as session:
+        row = _locked(session, payment)
+        settlement.settle(session, row, step.snapshot, now)
+    return payments.reread(payment.id)
+
+
+def _note_trouble(payment: Payment, error: GatewayError, now: datetime) -> None:
+    """Write down that the call did not end well: refused for certain, or nobody knows."""
+    # A key that was used before with other bytes says nothing about what became of the first request.
+    refused = isinstance(error, GatewayRejected) and error.parameter != "Idempotence-Key"
+    assert isinstance(error, GatewayRejected | GatewayThrottled | GatewayUnknown | GatewayError)  # noqa: S101 - base.py has no more
+    log.error(
+        "Create payment error: %s at %s: %s %s",
+        payment.transaction_id,
+        payment.gateway.value,
+        error.code,
+        error.detail,
+    )
+    with transaction() as session:
+        row = _locked(session, payment)
+        if row.status not in {PaymentStatus.PENDING, PaymentStatus.UNKNOWN}:
+            return
+        written = session.get_one(Payment, payment.id)
+        if refused:
+            written.status, written.failed_at, written.failure_code = PaymentStatus.FAILED, now, error.code
+            written.next_check_at = None
+        else:
+            written.status, written.next_check_at = (
+                PaymentStatus.UNKNOWN,
+                now + timedelta(seconds=payments.ANSWER_LIMIT),
+            )
+
+
+def _locked(session: Session, payment: Payment) -> Any:
+    row = settlement.locked(session, payment_id=payment.id)
+    if row is None:
+        raise AssertionError(f"{payment.transaction_id} has vanished")
+    return row

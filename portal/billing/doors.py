@@ -1,0 +1,91 @@
+"""The open gateways: built from the shop's settings, handed out only when no transaction is open (law 1)."""
+
+from __future__ import annotations
+
+from flask import current_app
+
+from config import Config
+from portal.billing import settings
+from portal.database import release
+from portal.gateways.base import Credentials, Gateway, GatewayClosed
+from portal.gateways.cloudpayments import CloudPayments
+from portal.gateways.yookassa import YooKassa
+from portal.models import GatewayName
+
+
+def are_open() -> tuple[GatewayName, ...]:
+    """The gateways that have credentials, the one to offer first in front."""
+    shop = settings.current()
+    found = []
+    if shop.cloudpayments_public_id and shop.cloudpayments_api_secret:
+        found.append(GatewayName.CLOUDPAYMENTS)
+    if shop.yookassa_shop_id and shop.yookassa_secret_key:
+        found.append(GatewayName.YOOKASSA)
+    return tuple(sorted(found, key=lambda name: name != shop.first_gateway))
+
+
+def gateway(name: GatewayName) -> Gateway:
+    """A gateway ready to be called. Raises GatewayClosed without credentials, CallInsideTransaction inside a transaction."""
+    return cloudpayments() if name is GatewayName.CLOUDPAYMENTS else yookassa()
+
+
+def cloudpayments() -> CloudPayments:
+    """CloudPayments, ready to be called; see :func:`gateway`."""
+    found = _kept(GatewayName.CLOUDPAYMENTS)
+    assert isinstance(found, CloudPayments)  # noqa: S101 - the key says so
+    return found
+
+
+def yookassa() -> YooKassa:
+    """YooKassa, ready to be called; see :func:`gateway`."""
+    found = _kept(GatewayName.YOOKASSA)
+    assert isinstance(found, YooKassa)  # noqa: S101 - the key says so
+    return found
+
+
+def expected_shop(name: GatewayName) -> str:
+    """Whose money a gateway's payment must be: CloudPayments' public id, YooKassa's shop id."""
+    shop = settings.current()
+    return shop.cloudpayments_public_id if name is GatewayName.CLOUDPAYMENTS else shop.yookassa_shop_id
+
+
+def test_mode(name: GatewayName) -> bool:
+    """Whether that gateway's terminal takes play money now."""
+    shop = settings.current()
+    return shop.cloudpayments_test_mode if name is GatewayName.CLOUDPAYMENTS else shop.yookassa_test_mode
+
+
+def _kept(name: GatewayName) -> Gateway:
+    """One object per credentials, so that connections are kept open; another after the operator changed them."""
+    release()
+    if name not in are_open():
+        raise GatewayClosed
+    wanted = _credentials(name)
+    kept: dict[GatewayName, tuple[Credentials, Gateway]] = current_app.extensions.setdefault("gateways", {})
+    if name not in kept or kept[name][0] != wanted:
+        kept[name] = (
+            wanted,
+            CloudPayments(wanted) if name is GatewayName.CLOUDPAYMENTS else YooKassa(wanted),
+        )
+    return kept[name][1]
+
+
+def _credentials(name: GatewayName) -> Credentials:
+    config: Config = current_app.extensions["portal_config"]
+    shop = settings.current()
+    if name is GatewayName.CLOUDPAYMENTS:
+        return Credentials(
+            shop=shop.cloudpayments_public_id,
+            secret=shop.cloudpayments_api_secret,
+            api_url=config.cloudpayments_api_url,
+            widget_url=config.cloudpayments_widget_url,
+            test_mode=shop.cloudpayments_test_mode,
+            timeouts=config.gateway_timeouts,
+        )
+    return Credentials(
+        shop=shop.yookassa_shop_id,
+        secret=shop.yookassa_secret_key,
+        api_url=config.yookassa_api_url,
+        test_mode=shop.yookassa_test_mode,
+        timeouts=config.gateway_timeouts,
+    )

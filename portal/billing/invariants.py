@@ -1,0 +1,141 @@
+"""Laws 1 to 5 of the design as SQL that an operator can run: each query returns the rows that break one."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlalchemy import text
+
+from portal.database import db
+
+
+@dataclass(frozen=True, slots=True)
+class Invariant:
+    """One thing that must hold in the data, and the query for what does not hold."""
+
+    name: str
+    promise: str
+    query: str
+
+
+@dataclass(frozen=True, slots=True)
+class Violation:
+    """One row that breaks an invariant."""
+
+    invariant: Invariant
+    row: dict[str, Any]
+
+
+INVARIANTS = (
+    Invariant(
+        "captured-without-period",
+        "Every captured payment for a plan made exactly one purchased plan.",
+        """
+        SELECT p.id, p.transaction_id, count(pp.id) AS periods FROM payments p
+        LEFT JOIN purchased_plans pp ON pp.payment_id = p.id
+        WHERE p.status = 'succeeded' AND p.purpose <> 'live_check'
+        GROUP BY p.id HAVING count(pp.id) <> 1""",
+    ),
+    Invariant(
+        "period-without-capture",
+        "No purchased plan without captured money of the same customer and plan.",
+        """
+        SELECT pp.id, pp.payment_id, p.status FROM purchased_plans pp JOIN payments p ON p.id = pp.payment_id
+        WHERE p.status <> 'succeeded' OR p.purpose = 'live_check' OR p.user_id <> pp.user_id OR p.plan_id <> pp.plan_id""",
+    ),
+    Invariant(
+        "period-of-other-length",
+        "A purchased plan is as long, and has as many e-mails, as its payment bought.",
+        """
+        SELECT pp.id, pp.payment_id FROM purchased_plans pp JOIN payments p ON p.id = pp.payment_id
+        WHERE pp.ends_at - pp.starts_at <> make_interval(days => p.period_days) OR pp.email_quota <> p.email_quota""",
+    ),
+    Invariant(
+        "periods-overlap",
+        "No customer has paid twice for the same time.",
+        """
+        SELECT a.user_id, a.id AS first, b.id AS second FROM purchased_plans a JOIN purchased_plans b
+        ON a.user_id = b.user_id AND a.id < b.id AND a.starts_at < b.ends_at AND b.starts_at < a.ends_at
+        WHERE a.revoked_at IS NULL AND b.revoked_at IS NULL""",
+    ),
+    Invariant(
+        "refunds-differ-from-sum",
+        "What a payment says was refunded is the sum of its successful refunds.",
+        """
+        SELECT p.id, p.transaction_id, p.refunded_amount, coalesce(sum(r.amount), 0) AS booked FROM payments p
+        LEFT JOIN refunds r ON r.payment_id = p.id AND r.status = 'succeeded'
+        GROUP BY p.id HAVING p.refunded_amount <> coalesce(sum(r.amount), 0)""",
+    ),
+    Invariant(
+        "refunds-above-capture",
+        "Refunds, the unfinished among them, never exceed what was captured.",
+        """
+        SELECT p.id, p.transaction_id, p.amount, sum(r.amount) AS asked FROM payments p
+        JOIN refunds r ON r.payment_id = p.id AND r.status <> 'failed'
+        GROUP BY p.id HAVING sum(r.amount) > p.amount OR p.status <> 'succeeded'""",
+    ),
+    Invariant(
+        "refunded-but-running",
+        "A payment that went back in full holds no running period.",
+        """
+        SELECT p.id, p.transaction_id, pp.id AS period FROM payments p JOIN purchased_plans pp ON pp.payment_id = p.id
+        WHERE p.refunded_amount = p.amount AND pp.revoked_at IS NULL""",
+    ),
+    Invariant(
+        "subscription-end-differs",
+        "A live subscription ends where its last paid period ends.",
+        """
+        SELECT s.id, s.current_period_end, max(pp.ends_at) AS paid_until FROM subscriptions s
+        LEFT JOIN purchased_plans pp ON pp.subscription_id = s.id AND pp.revoked_at IS NULL
+        WHERE s.status IN ('active', 'past_due') GROUP BY s.id
+        HAVING s.current_period_end IS DISTINCT FROM max(pp.ends_at)""",
+    ),
+    Invariant(
+        "two-live-subscriptions",
+        "A customer has at most one live subscription.",
+        """
+        SELECT user_id, count(*) FROM subscriptions WHERE status IN ('active', 'past_due')
+        GROUP BY user_id HAVING count(*) > 1""",
+    ),
+    Invariant(
+        "one-capture-two-orders",
+        "One capture at a gateway pays for one order.",
+        """
+        SELECT gateway, gateway_payment_id, count(*) FROM payments WHERE gateway_payment_id IS NOT NULL
+        GROUP BY gateway, gateway_payment_id HAVING count(*) > 1""",
+    ),
+    Invariant(
+        "open-and-forgotten",
+        "Every payment that may still end has a time at which it is looked at again.",
+        """
+        SELECT id, transaction_id, status FROM payments
+        WHERE status IN ('pending', 'authorized', 'unknown') AND next_check_at IS NULL""",
+    ),
+    Invariant(
+        "renewal-without-method",
+        "Renewal is on only with a saved method of the same customer that is not unlinked.",
+        """
+        SELECT s.id, s.payment_method_id FROM subscriptions s LEFT JOIN payment_methods m ON m.id = s.payment_method_id
+        WHERE s.auto_renew AND s.status IN ('active', 'past_due')
+        AND (m.id IS NULL OR m.detached_at IS NOT NULL OR m.user_id <> s.user_id)""",
+    ),
+    Invariant(
+        "notification-stuck",
+        "No kept notification waits longer than a day.",
+        """
+        SELECT id, gateway, kind, attempts, last_error FROM webhook_events
+        WHERE status = 'received' AND received_at < :day_ago""",
+    ),
+)
+
+
+def violations(now: datetime) -> list[Violation]:
+    """All rows that break an invariant, in one consistent look at the data."""
+    found = []
+    with db.engine.connect().execution_options(isolation_level="REPEATABLE READ") as connection:
+        for invariant in INVARIANTS:
+            rows = connection.execute(text(invariant.query), {"day_ago": now - timedelta(days=1)}).mappings()
+            found += [Violation(invariant, dict(row)) for row in rows]
+    return found

@@ -1,0 +1,51 @@
+"""Keeping a method that the customer agreed to have kept."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import exists, select
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.orm import Session
+
+from portal.gateways.base import SavedMethod
+from portal.models import Consent, GatewayName, PaymentMethod
+from portal.secrets import vault
+
+_methods: Any = PaymentMethod.__table__
+
+
+def is_agreed(session: Session, payment_id: int) -> bool:
+    """Whether the customer agreed, with this very payment, to have the method kept, and has not taken it back."""
+    agreed = exists().where(Consent.payment_id == payment_id, Consent.withdrawn_at.is_(None))
+    return bool(session.scalar(select(agreed)))
+
+
+def keep(session: Session, user_id: int, gateway: GatewayName, method: SavedMethod, now: datetime) -> int:
+    """Store a method, or find it when it is stored already; in the caller's transaction. Returns its id.
+
+    A token belongs to one customer of one shop and is never shared (cloudpayments.md 7.15).
+    """
+    row = {
+        "user_id": user_id,
+        "gateway": gateway,
+        "token": method.token.encode(),
+        "fingerprint": vault().fingerprint(f"{gateway.value}:{method.token}"),
+        "kind": method.kind[:32],
+        "title": method.title[:120],
+        "last4": method.last4,
+        "brand": method.brand and method.brand[:32],
+        "expiry_month": method.expiry_month,
+        "expiry_year": method.expiry_year,
+        "bank": method.bank and method.bank[:120],
+        "created_at": now,
+    }
+    written = insert(_methods).values(row)
+    # An update that changes nothing but the title makes the statement return the row that was there.
+    kept = written.on_conflict_do_update(
+        index_elements=["user_id", "gateway", "fingerprint"],
+        index_where=_methods.c.detached_at.is_(None),
+        set_={"title": written.excluded.title},
+    )
+    return int(session.execute(kept.returning(_methods.c.id)).scalar_one())

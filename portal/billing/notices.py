@@ -1,0 +1,180 @@
+"""Words to customers: written to the outbox in the transaction of what they tell about, sent after it, once."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Mapping
+from datetime import datetime, timedelta
+from typing import Any
+
+from flask import current_app, render_template
+from sqlalchemy import select, update
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.orm import Session
+from sqlalchemy.orm.exc import NoResultFound
+
+from config import Config
+from portal import clock, jobs
+from portal.database import db, transaction
+from portal.mail import MailError, Mailer
+from portal.models import Channel, Notification, Payment, PaymentStatus, User
+
+log = logging.getLogger(__name__)
+
+#: A declined card is often followed by one that works, in the same window: the letter waits for that.
+SECOND_CARD = timedelta(minutes=10)
+_BACK_OFF = (1, 2, 5, 15, 60, 180, 720)  # minutes
+GIVE_UP_AFTER = timedelta(days=3)
+_CLAIM = timedelta(minutes=2)  # longer than a letter can take, so that two workers do not send one letter
+
+#: Facts that are made when a letter is sent, so that they never lie in the outbox: a signed link out of its row's id.
+_AT_SENDING: dict[str, Callable[[Any, str], dict[str, Any]]] = {}
+
+
+def made_at_sending(fact: str, make: Callable[[Any, str], dict[str, Any]]) -> None:
+    """Let ``make(value, base_url)`` add to the facts of every letter whose facts hold *fact*."""
+    _AT_SENDING[fact] = make
+
+
+def announce(
+    session: Session,
+    user_id: int,
+    kind: str,
+    event_key: str,
+    facts: Mapping[str, Any],
+    now: datetime,
+    letter_after: timedelta = timedelta(0),
+) -> None:
+    """Tell the customer in the portal and by a letter; saying the same event again says nothing."""
+    _write(session, user_id, kind, event_key, facts, now, (Channel.PORTAL, Channel.EMAIL), letter_after)
+
+
+def post(
+    session: Session, user_id: int, kind: str, event_key: str, facts: Mapping[str, Any], now: datetime
+) -> None:
+    """Send a letter only: the links of the account."""
+    _write(session, user_id, kind, event_key, facts, now, (Channel.EMAIL,), timedelta(0))
+
+
+def recent(user_id: int, limit: int = 10) -> list[Notification]:
+    """What the portal shows the customer, newest first."""
+    shown = select(Notification).where(
+        Notification.user_id == user_id, Notification.channel == Channel.PORTAL
+    )
+    return list(db.session.scalars(shown.order_by(Notification.id.desc()).limit(limit)))
+
+
+def deliver(notification_id: int) -> bool:
+    """Send one letter if it is due and unsent. Safe to run twice and at the same time as itself. Tells whether it was sent."""
+    now = clock.now()
+    claimed = _claim(notification_id, now)
+    if claimed is None:
+        return False
+    notification, user = claimed
+    if not _still_true(notification):
+        _note(notification_id, sent_at=now, last_error="no longer true")
+        return False
+    mailer: Mailer = current_app.extensions["portal_mailer"]
+    try:
+        subject, text, html = _render(notification, user)
+        mailer.send(user.email, subject, text, html)
+    except MailError as error:
+        wait = timedelta(minutes=_BACK_OFF[min(notification.attempts, len(_BACK_OFF)) - 1])
+        _note(notification_id, next_attempt_at=now + wait, last_error=str(error))
+        log.warning("Letter %s was not accepted (%s); next try at %s", notification_id, error, now + wait)
+        return False
+    _note(notification_id, sent_at=now, last_error=None)
+    return True
+
+
+def due(now: datetime, limit: int = 200) -> list[int]:
+    """Letters that are waiting to be sent at *now*."""
+    waiting = select(Notification.id).where(
+        Notification.sent_at.is_(None),
+        Notification.channel == Channel.EMAIL,
+        Notification.next_attempt_at <= now,
+        Notification.created_at > now - GIVE_UP_AFTER,
+    )
+    return list(db.session.scalars(waiting.order_by(Notification.next_attempt_at).limit(limit)))
+
+
+def _write(
+    session: Session,
+    user_id: int,
+    kind: str,
+    event_key: str,
+    facts: Mapping[str, Any],
+    now: datetime,
+    channels: tuple[Channel, ...],
+    letter_after: timedelta,
+) -> None:
+    rows = [
+        {
+            "user_id": user_id,
+            "kind": kind,
+            "channel": channel,
+            "dedupe_key": f"{event_key}:{channel.value}"[:120],
+            "facts": dict(facts),
+            "created_at": now,
+            "sent_at": now if channel is Channel.PORTAL else None,
+            "next_attempt_at": now + letter_after,
+            "attempts": 0,
+        }
+        for channel in channels
+    ]
+    table = Notification.__table__
+    written = insert(table).values(rows).on_conflict_do_nothing(index_elements=["dedupe_key"])  # type: ignore[arg-type]  # a Table
+    for notification_id, channel in session.execute(written.returning(table.c.id, table.c.channel)).all():
+        if channel is Channel.EMAIL and not letter_after:
+            jobs.enqueue(deliver, notification_id)
+
+
+def _claim(notification_id: int, now: datetime) -> tuple[Notification, User] | None:
+    """Take the letter for this process: whoever moves ``next_attempt_at`` sends."""
+    with transaction() as session:
+        taken = session.execute(
+            update(Notification)
+            .where(
+                Notification.id == notification_id,
+                Notification.sent_at.is_(None),
+                Notification.channel == Channel.EMAIL,
+                Notification.next_attempt_at <= now,
+            )
+            .values(next_attempt_at=now + _CLAIM, attempts=Notification.attempts + 1)
+            .execution_options(synchronize_session=False)
+        )
+        if not taken.rowcount:  # type: ignore[attr-defined]  # an UPDATE's result has it
+            return None
+        found = select(Notification, User).join(User, User.id == Notification.user_id)
+        row = session.execute(
+            found.where(Notification.id == notification_id).execution_options(populate_existing=True)
+        ).one_or_none()
+        if row is None:
+            raise NoResultFound(f"notification {notification_id}")
+        return row[0], row[1]
+
+
+def _still_true(notification: Notification) -> bool:
+    """A letter about a refusal is not sent once the money came after all."""
+    if notification.kind != "payment_failed":
+        return True
+    status = db.session.scalar(
+        select(Payment.status).where(Payment.transaction_id == notification.facts.get("transaction_id"))
+    )
+    return status is PaymentStatus.FAILED
+
+
+def _note(notification_id: int, **values: Any) -> None:
+    with transaction() as session:
+        session.execute(update(Notification).where(Notification.id == notification_id).values(**values))
+
+
+def _render(notification: Notification, user: User) -> tuple[str, str, str]:
+    config: Config = current_app.extensions["portal_config"]
+    facts = {**notification.facts, "user": user, "base_url": config.portal_base_url}
+    for name, value in notification.facts.items():
+        if name in _AT_SENDING:
+            facts |= _AT_SENDING[name](value, config.portal_base_url)
+    head, _, text = render_template(f"emails/{notification.kind}.txt", **facts).partition("\n\n")
+    html = render_template(f"emails/{notification.kind}.html", **facts)
+    return head.removeprefix("Subject:").strip(), text.strip() + "\n", html

@@ -1,0 +1,188 @@
+"""Reading payments, and asking a gateway what became of one."""
+
+from __future__ import annotations
+
+import base64
+import logging
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from flask import current_app
+from sqlalchemy import select, update
+
+from config import Config
+from portal.billing import doors, settlement
+from portal.database import db, transaction
+from portal.errors import InvalidRequest, NotFound
+from portal.gateways import declines
+from portal.gateways.base import BillingMode, GatewayError, PaymentOrder, PaymentSnapshot
+from portal.models import GatewayName, Payment, PaymentStatus, User
+
+log = logging.getLogger(__name__)
+
+#: Seconds within which a gateway may still be at work on a request whose answer was lost. YooKassa answers within 30 s,
+#: CloudPayments' API within 5 minutes (cloudpayments.md 1.3): only after that does "not found" mean "it never happened".
+ANSWER_LIMIT = 60
+ANSWER_LIMITS = {GatewayName.YOOKASSA: timedelta(seconds=90), GatewayName.CLOUDPAYMENTS: timedelta(minutes=6)}
+#: The return page may ask this often per payment.
+ASK_EVERY = timedelta(seconds=2)
+
+
+@dataclass(frozen=True, slots=True)
+class HistoryPage:
+    """A stretch of the history, newest first, and where the next one begins."""
+
+    payments: list[Payment]
+    next_cursor: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """Why a payment failed: the gateway's code and a sentence for the customer."""
+
+    code: str
+    message: str
+
+
+class PaymentNotFound(NotFound):
+    """No such payment, or somebody else's: the two are told alike."""
+
+    message = "Такого платежа нет."
+
+
+def owned(user_id: int, transaction_id: str | None) -> Payment:
+    """One payment of this customer. Raises PaymentNotFound alike for a strange id and for somebody else's payment."""
+    if not transaction_id or len(transaction_id) > 36 or "\x00" in transaction_id:
+        raise PaymentNotFound
+    found = db.session.scalar(
+        select(Payment).where(Payment.transaction_id == transaction_id, Payment.user_id == user_id)
+    )
+    if found is None:
+        raise PaymentNotFound
+    return found
+
+
+def history(user_id: int, limit: int, cursor: str | None, gateway: GatewayName | None = None) -> HistoryPage:
+    """The customer's payments, newest first, by keyset: page 500 costs what page 1 does. Raises InvalidRequest for a bad cursor."""
+    query = select(Payment).where(Payment.user_id == user_id).order_by(Payment.id.desc())
+    if gateway is not None:
+        query = query.where(Payment.gateway == gateway)
+    if cursor:
+        query = query.where(Payment.id < _read_cursor(cursor))
+    found = list(db.session.scalars(query.limit(limit + 1)))
+    more = len(found) > limit
+    return HistoryPage(found[:limit], _write_cursor(found[limit - 1].id) if more else None)
+
+
+def failure(payment: Payment, locale: str = "ru") -> Failure | None:
+    """Why the payment failed, in plain words; ``None`` when it did not."""
+    if payment.status is not PaymentStatus.FAILED:
+        return None
+    code = payment.failure_code or "unknown"
+    told = declines.explain(payment.gateway.value, code)
+    return Failure(code, told.message_ru if locale == "ru" else told.message_en)
+
+
+def as_order(payment: Payment, user: User) -> PaymentOrder:
+    """The payment as its gateway is told of it: out of frozen columns only, so that a repeat is the same to the byte."""
+    config: Config = current_app.extensions["portal_config"]
+    return PaymentOrder(
+        transaction_id=payment.transaction_id,
+        amount=payment.amount,
+        currency=payment.currency,
+        description=payment.description,
+        plan_code=payment.plan_code or payment.purpose.value.upper(),
+        user_id=user.public_id,
+        account=user.public_id,
+        email=user.email,
+        billing_mode=payment.billing_mode,
+        save_method=payment.billing_mode is BillingMode.RECURRING,
+        return_url=f"{config.portal_base_url}/billing/payment/{payment.transaction_id}/return",
+        created_at=payment.created_at,
+        gateway_payment_id=payment.gateway_payment_id,
+    )
+
+
+def reread(payment_id: int) -> Payment:
+    """The payment as the database has it now."""
+    return db.session.get_one(Payment, payment_id, populate_existing=True)
+
+
+def ask(payment: Payment, now: datetime) -> Payment:
+    """The return page's door: find out what became of a payment, unless that is known or was asked a moment ago.
+
+    A gateway in trouble is no error here: the page says truthfully that the answer is still out.
+    """
+    if payment.status in {PaymentStatus.SUCCEEDED} or payment.next_check_at is None:
+        return payment
+    with transaction() as session:
+        # Whoever moves the mark asks; a second browser tab waits for the first one's answer.
+        mark = session.execute(
+            update(Payment)
+            .where(
+                Payment.id == payment.id, (Payment.asked_at.is_(None)) | (Payment.asked_at <= now - ASK_EVERY)
+            )
+            .values(asked_at=now)
+            .execution_options(synchronize_session=False)
+        )
+    if not mark.rowcount:  # type: ignore[attr-defined]  # an UPDATE's result has it
+        return reread(payment.id)
+    try:
+        return refresh(payment.id, now)
+    except GatewayError as error:
+        log.warning(
+            "Could not ask %s about %s: %s", payment.gateway.value, payment.transaction_id, error.code
+        )
+        return reread(payment.id)
+
+
+def refresh(payment_id: int, now: datetime) -> Payment:
+    """Ask the gateway what became of a payment and carry out the answer. Raises GatewayError when there is none."""
+    payment = reread(payment_id)
+    user = db.session.get_one(User, payment.user_id)
+    order = as_order(payment, user)
+    told = doors.gateway(payment.gateway).fetch(order)
+    with transaction() as session:
+        row = settlement.locked(session, payment_id=payment_id)
+        if row is None:
+            raise PaymentNotFound
+        if told is not None:
+            settlement.settle(session, row, told, now)
+        _close_if_over(session.get_one(Payment, payment_id, populate_existing=True), told, now)
+    return reread(payment_id)
+
+
+def _close_if_over(payment: Payment, told: PaymentSnapshot | None, now: datetime) -> None:
+    """End what can end no other way: an order the gateway never saw, once it is too late for it to come."""
+    age = now - payment.created_at
+    if payment.status is PaymentStatus.UNKNOWN and told is None and age > ANSWER_LIMITS[payment.gateway]:
+        # Looked up after the gateway's own answer limit and not there: it was never created.
+        payment.status, payment.failed_at, payment.failure_code = PaymentStatus.FAILED, now, "not_created"
+        payment.next_check_at = None
+    elif (
+        payment.status in {PaymentStatus.PENDING, PaymentStatus.FAILED}
+        and told_nothing_open(payment, told)
+        and now >= payment.expires_at
+    ):
+        if payment.status is PaymentStatus.PENDING:
+            payment.status, payment.failed_at, payment.failure_code = PaymentStatus.FAILED, now, "expired"
+        payment.next_check_at = None
+
+
+def told_nothing_open(payment: Payment, told: PaymentSnapshot | None) -> bool:
+    """Whether the gateway holds nothing that could still turn into money for this order."""
+    return told is None or told.outcome.value == "failed"
+
+
+def _write_cursor(payment_id: int) -> str:
+    return base64.urlsafe_b64encode(f"p{payment_id}".encode()).decode().rstrip("=")
+
+
+def _read_cursor(cursor: str) -> int:
+    try:
+        text = base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)).decode("ascii")
+        if not (text.startswith("p") and text[1:].isdigit() and len(text) <= 19):
+            raise ValueError
+        return int(text[1:])
+    except ValueError:
+        raise InvalidRequest("Неверный указатель страницы.") from None

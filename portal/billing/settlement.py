@@ -1,0 +1,248 @@
+"""The one verb behind three doors: what a gateway says about a payment, judged and carried out.
+
+A notification, the return page and the sweep all end here, so they cannot disagree. Statements are Core, not ORM flushes:
+this is the hot path of a notification.
+"""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+
+from sqlalchemy import Row, exists, select, update
+from sqlalchemy.orm import Session
+
+from portal.billing import cases, doors, methods, notices, subscriptions
+from portal.gateways.base import BillingMode, Outcome, PaymentSnapshot
+from portal.models import CaseKind, GatewayName, Payment, PaymentPurpose, PaymentStatus, User
+from portal.models.payment import may_move
+from portal.money import to_wire
+
+log = logging.getLogger(__name__)
+
+_payments: Any = Payment.__table__
+_users: Any = User.__table__
+
+
+class Verdict(StrEnum):
+    """What came of what a gateway said."""
+
+    MOVED = "moved"
+    NOTHING_NEW = "nothing new"
+    IGNORED = "ignored"
+    CASE = "case"
+    #: It speaks of something whose beginning has not been heard of yet: keep it and try again.
+    WAITS = "waits"
+
+
+@dataclass(frozen=True, slots=True)
+class Settlement:
+    """The verdict, one line on why, and the payment it was about."""
+
+    verdict: Verdict
+    why: str
+    payment_id: int | None = None
+
+
+def locked(
+    session: Session, *, payment_id: int | None = None, transaction_id: str | None = None
+) -> Row[Any] | None:
+    """A payment with its payer, both locked until the transaction ends; ``None`` when there is none."""
+    query = select(_payments, _users.c.public_id.label("payer")).join(
+        _users, _users.c.id == _payments.c.user_id
+    )
+    query = query.where(
+        _payments.c.id == payment_id
+        if payment_id is not None
+        else _payments.c.transaction_id == transaction_id
+    )
+    # NO KEY UPDATE: rows that merely point at these (a new order, a notice) need not wait.
+    return session.execute(query.with_for_update(key_share=True, of=[_payments, _users])).one_or_none()
+
+
+def settle(session: Session, payment: Row[Any], told: PaymentSnapshot, now: datetime) -> Settlement:
+    """Carry out what the gateway says about a payment that :func:`locked` gave; in the caller's transaction.
+
+    Money is believed only when amount, currency, account, shop and test mode are those of our order; otherwise a case is opened
+    and nothing moves. Safe to repeat: a second time there is nothing new.
+    """
+    if told.outcome is Outcome.SUCCEEDED:
+        return _captured(session, payment, told, now)
+    if told.outcome is Outcome.AUTHORIZED:
+        return _held(session, payment, told, now)
+    if told.outcome is Outcome.FAILED:
+        return _refused(session, payment, told, now)
+    return _underway(session, payment, told)
+
+
+def mismatch(payment: Row[Any], told: PaymentSnapshot) -> CaseKind | None:
+    """What the gateway says that does not fit our order, if anything. Exact: a kopeck is a mismatch."""
+    if told.currency != payment.currency:
+        return CaseKind.CURRENCY_MISMATCH
+    if told.amount != payment.amount:
+        return CaseKind.AMOUNT_MISMATCH
+    if told.account is not None and told.account != payment.payer:
+        return CaseKind.ACCOUNT_MISMATCH
+    if told.shop is not None and told.shop != doors.expected_shop(payment.gateway):
+        return CaseKind.SHOP_MISMATCH
+    if told.test is not payment.test_mode:
+        return CaseKind.TEST_MODE_MISMATCH
+    return None
+
+
+def _captured(session: Session, payment: Row[Any], told: PaymentSnapshot, now: datetime) -> Settlement:
+    if payment.status is PaymentStatus.SUCCEEDED:
+        if payment.gateway_payment_id == told.gateway_payment_id:
+            return Settlement(Verdict.NOTHING_NEW, "already succeeded", payment.id)
+        return _case(session, CaseKind.SECOND_CAPTURE, payment, told, now)
+    if wrong := mismatch(payment, told):
+        return _case(session, wrong, payment, told, now)
+    if _belongs_to_another(session, payment, told):
+        return _case(session, CaseKind.UNKNOWN_PAYMENT, payment, told, now)
+    method_id = None
+    if (
+        told.saved_method
+        and payment.billing_mode is BillingMode.RECURRING
+        and methods.is_agreed(session, payment.id)
+    ):
+        method_id = methods.keep(session, payment.user_id, payment.gateway, told.saved_method, now)
+    _move(
+        session,
+        payment,
+        PaymentStatus.SUCCEEDED,
+        gateway_payment_id=told.gateway_payment_id,
+        paid_at=now,
+        failure_code=None,
+        failed_at=None,
+        method_title=told.method_title and told.method_title[:120],
+        next_check_at=None,
+    )
+    facts = _facts(payment, told)
+    if payment.purpose is not PaymentPurpose.LIVE_CHECK:
+        ends_at = subscriptions.activate(session, payment, method_id, now)
+        facts["ends_at"] = ends_at.isoformat()
+        notices.announce(
+            session,
+            payment.user_id,
+            "payment_succeeded",
+            f"payment_succeeded:{payment.transaction_id}",
+            facts,
+            now,
+        )
+    log.info("Payment succeeded: %s", payment.transaction_id)
+    return Settlement(Verdict.MOVED, "succeeded", payment.id)
+
+
+def _held(session: Session, payment: Row[Any], told: PaymentSnapshot, now: datetime) -> Settlement:
+    """Money held but not taken gives nothing yet."""
+    if payment.status in {PaymentStatus.AUTHORIZED, PaymentStatus.SUCCEEDED}:
+        if payment.gateway_payment_id == told.gateway_payment_id:
+            return Settlement(Verdict.NOTHING_NEW, f"already {payment.status.value}", payment.id)
+        return _case(session, CaseKind.SECOND_CAPTURE, payment, told, now)
+    if wrong := mismatch(payment, told):
+        return _case(session, wrong, payment, told, now)
+    if _belongs_to_another(session, payment, told):
+        return _case(session, CaseKind.UNKNOWN_PAYMENT, payment, told, now)
+    _move(
+        session,
+        payment,
+        PaymentStatus.AUTHORIZED,
+        gateway_payment_id=told.gateway_payment_id,
+        failure_code=None,
+        failed_at=None,
+    )
+    return Settlement(Verdict.MOVED, "authorized", payment.id)
+
+
+def _refused(session: Session, payment: Row[Any], told: PaymentSnapshot, now: datetime) -> Settlement:
+    """A refusal of one attempt. Captured money is never un-captured by it, nor a hold by the refusal of another attempt."""
+    about_another = payment.gateway_payment_id not in {None, told.gateway_payment_id}
+    if payment.status is PaymentStatus.AUTHORIZED and about_another:
+        return Settlement(Verdict.IGNORED, "a refusal of another attempt", payment.id)
+    if (
+        payment.status is PaymentStatus.FAILED
+        and told.failure_code
+        and told.failure_code != payment.failure_code
+    ):
+        session.execute(
+            update(_payments)
+            .where(_payments.c.id == payment.id)
+            .values(failure_code=told.failure_code[:64], failed_at=now)
+        )
+        return Settlement(Verdict.NOTHING_NEW, "failed again", payment.id)
+    if not may_move(payment.status, PaymentStatus.FAILED):
+        return Settlement(Verdict.IGNORED, f"a refusal after it {payment.status.value}", payment.id)
+    values: dict[str, Any] = {"failure_code": told.failure_code and told.failure_code[:64], "failed_at": now}
+    if payment.gateway is GatewayName.YOOKASSA:
+        # YooKassa's canceled is final; CloudPayments' payer may try again in the same widget (cloudpayments.md 7.11).
+        values |= {"gateway_payment_id": told.gateway_payment_id, "next_check_at": None}
+    _move(session, payment, PaymentStatus.FAILED, **values)
+    if payment.superseded_at is None and payment.purpose is not PaymentPurpose.LIVE_CHECK:
+        key = f"payment_failed:{payment.transaction_id}"
+        facts = {**_facts(payment, told), "failure_code": told.failure_code}
+        notices.announce(
+            session, payment.user_id, "payment_failed", key, facts, now, letter_after=notices.SECOND_CARD
+        )
+    return Settlement(Verdict.MOVED, "failed", payment.id)
+
+
+def _underway(session: Session, payment: Row[Any], told: PaymentSnapshot) -> Settlement:
+    """The gateway knows of the payment and waits for the payer."""
+    values: dict[str, Any] = {}
+    if payment.gateway_payment_id is None and payment.gateway is GatewayName.YOOKASSA:
+        values["gateway_payment_id"] = told.gateway_payment_id
+    if told.confirmation_url and told.confirmation_url != payment.confirmation_url:
+        values["confirmation_url"] = told.confirmation_url
+    if payment.status is PaymentStatus.UNKNOWN:
+        _move(session, payment, PaymentStatus.PENDING, **values)
+        return Settlement(Verdict.MOVED, "pending", payment.id)
+    if values and payment.status is PaymentStatus.PENDING:
+        session.execute(update(_payments).where(_payments.c.id == payment.id).values(values))
+    return Settlement(Verdict.NOTHING_NEW, f"still {payment.status.value}", payment.id)
+
+
+def _move(session: Session, payment: Row[Any], status: PaymentStatus, **values: Any) -> None:
+    """The table allows it and the lock holds it: otherwise this is a fault in the code, not in the data."""
+    if not may_move(payment.status, status):
+        raise AssertionError(f"{payment.transaction_id} may not move from {payment.status} to {status}")
+    moved = session.execute(
+        update(_payments)
+        .where(_payments.c.id == payment.id, _payments.c.status == payment.status)
+        .values(status=status, **values)
+    )
+    if moved.rowcount != 1:  # type: ignore[attr-defined]  # an UPDATE's result has it
+        raise AssertionError(f"{payment.transaction_id} was not locked")
+
+
+def _belongs_to_another(session: Session, payment: Row[Any], told: PaymentSnapshot) -> bool:
+    """One capture at a gateway pays for one order of ours."""
+    if payment.gateway_payment_id == told.gateway_payment_id:
+        return False
+    taken = exists().where(
+        _payments.c.gateway == payment.gateway,
+        _payments.c.gateway_payment_id == told.gateway_payment_id,
+        _payments.c.id != payment.id,
+    )
+    return bool(session.scalar(select(taken)))
+
+
+def _case(
+    session: Session, kind: CaseKind, payment: Row[Any], told: PaymentSnapshot, now: datetime
+) -> Settlement:
+    cases.open_for_payment(session, kind, payment.gateway, told, payment.id, now)
+    return Settlement(Verdict.CASE, kind.value, payment.id)
+
+
+def _facts(payment: Row[Any], told: PaymentSnapshot) -> dict[str, Any]:
+    """What letters and notices may say."""
+    return {
+        "transaction_id": payment.transaction_id,
+        "gateway": payment.gateway.value,
+        "plan_title": payment.plan_title,
+        "amount": to_wire(payment.amount),
+        "currency": payment.currency,
+        "method": told.method_title,
+    }

@@ -1,0 +1,180 @@
+"""What a payment gives: a paid period, the subscription that holds it, and what a customer may use now."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from math import ceil
+from typing import Any
+
+from sqlalchemy import Row, insert, select, update
+from sqlalchemy.orm import Session
+
+from portal.database import db, transaction
+from portal.models import PaymentMethod, PurchasedPlan, Subscription, SubscriptionStatus
+
+_LIVE = (SubscriptionStatus.ACTIVE, SubscriptionStatus.PAST_DUE)
+_subscriptions: Any = Subscription.__table__
+_purchased: Any = PurchasedPlan.__table__
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """What a customer has at one moment."""
+
+    status: str  # active, past_due, canceled, expired, none
+    current: PurchasedPlan | None
+    upcoming: tuple[PurchasedPlan, ...]
+    ends_at: datetime | None  # of all that is paid
+    days_left: int  # of all that is paid, begun days count
+    auto_renew: bool
+    method: PaymentMethod | None
+
+
+def activate(session: Session, payment: Row[Any], method_id: int | None, now: datetime) -> datetime:
+    """Give the period that *payment* paid for, and say when it ends. Called once per payment, under the lock of payment and user.
+
+    A period begins now, or where the paid time ends: nothing that was paid for is lost.
+    """
+    live = session.execute(
+        select(_subscriptions).where(
+            _subscriptions.c.user_id == payment.user_id, _subscriptions.c.status.in_(_LIVE)
+        )
+    ).one_or_none()
+    goes_on = live is not None and live.current_period_end > now
+    starts_at = live.current_period_end if live is not None and goes_on else now
+    ends_at = starts_at + timedelta(days=payment.period_days)
+    values = {
+        "plan_id": payment.plan_id,
+        "status": SubscriptionStatus.ACTIVE,
+        "current_period_start": live.current_period_start if live is not None and goes_on else now,
+        "current_period_end": ends_at,
+    }
+    if method_id is not None:
+        values |= {"auto_renew": True, "payment_method_id": method_id}
+    if live is None:
+        row = {"auto_renew": False, "user_id": payment.user_id, "created_at": now, **values}
+        subscription_id = session.execute(
+            insert(_subscriptions).values(row).returning(_subscriptions.c.id)
+        ).scalar_one()
+    else:
+        subscription_id = live.id
+        session.execute(update(_subscriptions).where(_subscriptions.c.id == live.id).values(values))
+    session.execute(
+        insert(_purchased).values(
+            user_id=payment.user_id,
+            subscription_id=subscription_id,
+            payment_id=payment.id,
+            plan_id=payment.plan_id,
+            plan_code=payment.plan_code,
+            plan_title=payment.plan_title,
+            starts_at=starts_at,
+            ends_at=ends_at,
+            email_quota=payment.email_quota,
+            emails_used=0,
+            created_at=now,
+        )
+    )
+    return ends_at
+
+
+def revoke(session: Session, payment: Row[Any], now: datetime) -> None:
+    """Take back the period of a payment that was refunded in full; later periods move up, so that no paid day is lost."""
+    period = session.scalar(
+        select(PurchasedPlan)
+        .where(PurchasedPlan.payment_id == payment.id, PurchasedPlan.revoked_at.is_(None))
+        .with_for_update()
+    )
+    if period is None:
+        return
+    period.revoked_at = now
+    subscription = session.get_one(Subscription, period.subscription_id, with_for_update=True)
+    later = session.scalars(
+        select(PurchasedPlan)
+        .where(
+            PurchasedPlan.subscription_id == subscription.id,
+            PurchasedPlan.revoked_at.is_(None),
+            PurchasedPlan.ends_at > now,
+        )
+        .order_by(PurchasedPlan.starts_at)
+        .with_for_update()
+    ).all()
+    end = now
+    for next_period in later:
+        if next_period.starts_at > max(end, now):
+            length = next_period.ends_at - next_period.starts_at
+            next_period.starts_at = max(end, now)
+            next_period.ends_at = next_period.starts_at + length
+        end = next_period.ends_at
+    if subscription.status not in _LIVE:
+        return
+    subscription.current_period_end = max(end, subscription.current_period_start)
+    if later:
+        subscription.plan_id = later[-1].plan_id
+    else:
+        subscription.status, subscription.ended_at, subscription.auto_renew = (
+            SubscriptionStatus.CANCELED,
+            now,
+            False,
+        )
+
+
+def standing(user_id: int, now: datetime) -> Standing:
+    """What the customer has at *now*. A period ends exactly at its end, whether or not a job has said so."""
+    periods = db.session.scalars(
+        select(PurchasedPlan)
+        .where(
+            PurchasedPlan.user_id == user_id, PurchasedPlan.ends_at > now, PurchasedPlan.revoked_at.is_(None)
+        )
+        .order_by(PurchasedPlan.starts_at)
+    ).all()
+    subscription = db.session.scalar(
+        select(Subscription).where(Subscription.user_id == user_id).order_by(Subscription.id.desc()).limit(1)
+    )
+    method = (
+        db.session.get(PaymentMethod, subscription.payment_method_id)
+        if subscription is not None and subscription.payment_method_id
+        else None
+    )
+    ends_at = max((period.ends_at for period in periods), default=None)
+    return Standing(
+        status=_status(subscription, now),
+        current=next((period for period in periods if period.starts_at <= now), None),
+        upcoming=tuple(period for period in periods if period.starts_at > now),
+        ends_at=ends_at,
+        days_left=ceil((ends_at - now) / timedelta(days=1)) if ends_at else 0,
+        auto_renew=bool(subscription and subscription.auto_renew and method and method.detached_at is None),
+        method=method if method is not None and method.detached_at is None else None,
+    )
+
+
+def _status(subscription: Subscription | None, now: datetime) -> str:
+    if subscription is None:
+        return "none"
+    if subscription.status in _LIVE and subscription.current_period_end <= now:
+        return SubscriptionStatus.EXPIRED.value
+    return subscription.status.value
+
+
+def expire(now: datetime, limit: int = 500) -> int:
+    """Say of subscriptions whose paid time is over that it is over. Access ended by itself; this only tells about it."""
+    with transaction() as session:
+        over = (
+            select(Subscription.id)
+            .where(Subscription.status.in_(_LIVE), Subscription.current_period_end <= now)
+            .order_by(Subscription.current_period_end)
+            .limit(limit)
+            .with_for_update(skip_locked=True)
+        )
+        ended = session.execute(
+            update(Subscription)
+            .where(
+                Subscription.id.in_(over),
+                Subscription.status.in_(_LIVE),
+                Subscription.current_period_end <= now,
+            )
+            .values(status=SubscriptionStatus.EXPIRED, ended_at=now, auto_renew=False)
+            .returning(Subscription.id)
+            .execution_options(synchronize_session=False)
+        ).all()
+    return len(ended)

@@ -1,0 +1,176 @@
+"""The sweep: whatever was left behind is found in the database and carried on.
+
+Webhooks may be lost, workers killed, Redis emptied: every unfinished row knows when it is to be looked at again. The scheduler
+sweeps every few seconds; ``flask reconcile`` and the sandbox's clock use the same verbs. Sweeping twice, or in two places at
+once, does nothing twice.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlalchemy import func, select
+from sqlalchemy.orm import Session
+
+from portal.billing import bindings, cases, inbox, notices, payments, subscriptions
+from portal.database import db, release, transaction
+from portal.gateways.base import GatewayError
+from portal.models import (
+    BindingStatus,
+    CaseKind,
+    Channel,
+    EventStatus,
+    MethodBinding,
+    Notification,
+    Payment,
+    PaymentStatus,
+    Subscription,
+    SubscriptionStatus,
+    WebhookEvent,
+)
+from portal.models.payment import OPEN
+from portal.money import to_wire
+
+log = logging.getLogger(__name__)
+
+#: Minutes between looks at one open payment, after the first.
+_LADDER = (3, 10, 30, 60, 120, 360, 1440)
+#: An outcome that is still unknown after this is shown to the operator.
+TOO_OLD = timedelta(hours=24)
+_AT_ONCE = 100
+
+
+def sweep(now: datetime) -> int:
+    """Carry on everything that is due at *now*; say how much there was. Trouble with one row stops no other."""
+    done = sum(_each("notification", inbox.process, inbox.waiting(now, _AT_ONCE)))
+    done += sum(_each("payment", lambda found: payments.refresh(found, now), _claim_payments(now)))
+    done += sum(_each("binding", lambda found: bindings.refresh(found, now), _claim_bindings(now)))
+    done += subscriptions.expire(now)
+    done += sum(_each("letter", notices.deliver, notices.due(now, _AT_ONCE)))
+    release()
+    return done
+
+
+def sweep_until_quiet(now: datetime, rounds: int = 50) -> int:
+    """Sweep until nothing due is left, at most *rounds* times."""
+    total = 0
+    for _ in range(rounds):
+        done = sweep(now)
+        total += done
+        if not done:
+            break
+    return total
+
+
+def ask_about_everything_open(now: datetime) -> tuple[int, int]:
+    """Ask the gateways about every open payment and carry out every kept notification, due or not.
+
+    Returns how many payments were asked about and how many of them could not be answered.
+    """
+    for event_id in db.session.scalars(
+        select(WebhookEvent.id).where(WebhookEvent.status == EventStatus.RECEIVED)
+    ).all():
+        _hurry(event_id, now)
+    sweep(now)
+    unfinished = select(Payment.id).where((Payment.status.in_(OPEN)) | (Payment.next_check_at.is_not(None)))
+    outcomes = list(
+        _each("payment", lambda found: payments.refresh(found, now), list(db.session.scalars(unfinished)))
+    )
+    sweep(now)
+    return len(outcomes), outcomes.count(False)
+
+
+def next_due(now: datetime) -> datetime | None:
+    """When the next thing falls due after *now*; ``None`` when nothing is waiting."""
+    live = (SubscriptionStatus.ACTIVE, SubscriptionStatus.PAST_DUE)
+    moments = [
+        db.session.scalar(select(func.min(column)).where(column > now, *conditions))
+        for column, conditions in (
+            (WebhookEvent.next_attempt_at, (WebhookEvent.status == EventStatus.RECEIVED,)),
+            (Payment.next_check_at, ()),
+            (MethodBinding.next_check_at, ()),
+            (
+                Notification.next_attempt_at,
+                (Notification.sent_at.is_(None), Notification.channel == Channel.EMAIL),
+            ),
+            (Subscription.current_period_end, (Subscription.status.in_(live),)),
+        )
+    ]
+    release()
+    return min((moment for moment in moments if moment is not None), default=None)
+
+
+def _each(what: str, verb: Callable[[int], object], ids: list[int]) -> list[bool]:
+    """Run *verb* for each id; ``False`` where it could not be done."""
+    outcomes = []
+    for found in ids:
+        try:
+            verb(found)
+            outcomes.append(True)
+        except GatewayError as error:
+            log.warning("The sweep could not ask about %s %s: %s", what, found, error.code)
+            outcomes.append(False)
+        except Exception:  # one broken row must not keep all others waiting; it is logged and stays due
+            log.exception("The sweep failed on %s %s", what, found)
+            outcomes.append(False)
+    return outcomes
+
+
+def _claim_payments(now: datetime) -> list[int]:
+    """Take payments whose time has come and say when they are to be looked at next, should this look bring nothing."""
+    with transaction() as session:
+        found = session.scalars(
+            select(Payment)
+            .where(Payment.next_check_at <= now)
+            .order_by(Payment.next_check_at)
+            .limit(_AT_ONCE)
+            .with_for_update(skip_locked=True)
+            .execution_options(populate_existing=True)
+        ).all()
+        for payment in found:
+            payment.next_check_at = now + timedelta(minutes=_LADDER[min(payment.checks, len(_LADDER) - 1)])
+            payment.checks += 1
+            if payment.status is PaymentStatus.UNKNOWN and now - payment.created_at > TOO_OLD:
+                _open_case(session, payment, now)
+        return [payment.id for payment in found]
+
+
+def _claim_bindings(now: datetime) -> list[int]:
+    with transaction() as session:
+        found = session.scalars(
+            select(MethodBinding)
+            .where(MethodBinding.next_check_at <= now, MethodBinding.status == BindingStatus.PENDING)
+            .limit(_AT_ONCE)
+            .with_for_update(skip_locked=True)
+            .execution_options(populate_existing=True)
+        ).all()
+        for binding in found:
+            binding.next_check_at = now + timedelta(minutes=_LADDER[min(binding.checks, 2)])
+            binding.checks += 1
+        return [binding.id for binding in found]
+
+
+def _hurry(event_id: int, now: datetime) -> None:
+    with transaction() as session:
+        event: Any = session.get(WebhookEvent, event_id, with_for_update=True)
+        if event is not None and event.status is EventStatus.RECEIVED:
+            event.next_attempt_at = now
+
+
+def _open_case(session: Session, payment: Payment, now: datetime) -> None:
+    key = f"{payment.gateway.value}:{CaseKind.UNKNOWN_TOO_OLD.value}:{payment.transaction_id}"
+    facts = {"transaction_id": payment.transaction_id, "amount": to_wire(payment.amount)}
+    cases.open_case(
+        session,
+        CaseKind.UNKNOWN_TOO_OLD,
+        key,
+        payment.gateway,
+        payment.gateway_payment_id,
+        payment.id,
+        (payment.amount, payment.currency),
+        facts,
+        now,
+    )

@@ -1,0 +1,86 @@
+"""What a YooKassa notification means: it names an object, and the object is read back from the API (law 6)."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import select
+
+from portal.billing import bindings, cases, doors, refunds, settlement
+from portal.billing.settlement import Settlement, Verdict
+from portal.database import transaction
+from portal.gateways.base import Outcome, PaymentSnapshot
+from portal.models import CaseKind, GatewayName, Payment
+
+_payments: Any = Payment.__table__
+
+
+def carry_out(event: str, object_id: str, now: datetime) -> Settlement:
+    """Ask YooKassa about the object a notification named, and carry out what is true. Raises GatewayError without an answer."""
+    if event.startswith("payment_method."):
+        return bindings.heard(object_id, now)
+    if event.startswith("refund."):
+        return _refund(object_id, now)
+    if event.startswith("payment."):
+        return payment(object_id, now)
+    return Settlement(Verdict.IGNORED, f"event {event} is not ours"[:200])
+
+
+def payment(gateway_payment_id: str, now: datetime) -> Settlement:
+    """Read one payment at YooKassa and settle it."""
+    told = doors.yookassa().fetch_by_id(gateway_payment_id)
+    if told is None:
+        return Settlement(Verdict.IGNORED, "YooKassa knows no such payment")
+    with transaction() as session:
+        row = settlement.locked(session, transaction_id=told.reference[:64]) if told.reference else None
+        if row is None:
+            return _unknown(session, told, now)
+        if row.gateway is not GatewayName.YOOKASSA:
+            if told.outcome is Outcome.SUCCEEDED:
+                cases.open_for_payment(
+                    session, CaseKind.GATEWAY_MISMATCH, GatewayName.YOOKASSA, told, row.id, now
+                )
+                return Settlement(Verdict.CASE, CaseKind.GATEWAY_MISMATCH.value, row.id)
+            return Settlement(Verdict.IGNORED, "our order is at another gateway", row.id)
+        return settlement.settle(session, row, told, now)
+
+
+def _unknown(session: Any, told: PaymentSnapshot, now: datetime) -> Settlement:
+    """Money without an order of ours is shown to the operator; anything else is none of our business."""
+    if told.outcome is not Outcome.SUCCEEDED:
+        return Settlement(Verdict.IGNORED, "not an order of ours")
+    cases.open_for_payment(session, CaseKind.UNKNOWN_PAYMENT, GatewayName.YOOKASSA, told, None, now)
+    return Settlement(Verdict.CASE, CaseKind.UNKNOWN_PAYMENT.value)
+
+
+def _refund(gateway_refund_id: str, now: datetime) -> Settlement:
+    """Read one refund at YooKassa and book it. One made in the shop's cabinet has an id we have never seen (yookassa.md 4)."""
+    told = doors.yookassa().fetch_refund(gateway_refund_id)
+    if told is None or told.outcome is not Outcome.SUCCEEDED:
+        return Settlement(Verdict.IGNORED, "no such successful refund at YooKassa")
+    with transaction() as session:
+        payment_id = session.execute(
+            select(_payments.c.id).where(
+                _payments.c.gateway == GatewayName.YOOKASSA,
+                _payments.c.gateway_payment_id == told.gateway_payment_id,
+            )
+        ).scalar()
+        row = settlement.locked(session, payment_id=payment_id) if payment_id is not None else None
+        if row is None:
+            key = f"yookassa:{CaseKind.UNKNOWN_REFUND.value}:{gateway_refund_id}"
+            money, facts = (told.amount, told.currency), {"refund": gateway_refund_id}
+            gateway = GatewayName.YOOKASSA
+            cases.open_case(
+                session,
+                CaseKind.UNKNOWN_REFUND,
+                key,
+                gateway,
+                told.gateway_payment_id,
+                None,
+                money,
+                facts,
+                now,
+            )
+            return Settlement(Verdict.CASE, CaseKind.UNKNOWN_REFUND.value)
+        return refunds.book(session, row, gateway_refund_id, told.amount, told.currency, now)

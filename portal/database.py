@@ -1,0 +1,111 @@
+"""The rule of the pen: who writes to the database, when it is kept, and what may follow.
+
+Only :func:`transaction` commits. What must follow a commit (a job, a letter) is asked for inside with :func:`after_commit`
+and happens after; a rollback throws it away. No gateway is called while a transaction is open: :func:`release` sees to it.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from flask_migrate import Migrate
+from flask_sqlalchemy import SQLAlchemy
+from sqlalchemy import MetaData, func, select
+from sqlalchemy.orm import DeclarativeBase, Session
+
+log = logging.getLogger(__name__)
+
+NAMES = {
+    "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+    "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+    "ck": "ck_%(table_name)s_%(constraint_name)s",
+    "fk": "fk_%(table_name)s_%(column_0_N_name)s_%(referred_table_name)s",
+    "pk": "pk_%(table_name)s",
+}
+
+
+class Base(DeclarativeBase):
+    """All tables; constraints have names, so that a migration can speak of them."""
+
+    metadata = MetaData(naming_convention=NAMES)
+
+
+# Objects stay readable after the commit, so that reading one before a gateway's call opens no transaction around it.
+db = SQLAlchemy(model_class=Base, session_options={"expire_on_commit": False})
+migrate = Migrate(compare_type=True)
+
+ENGINE_OPTIONS: dict[str, Any] = {
+    "pool_pre_ping": True,
+    "pool_size": 10,
+    "max_overflow": 10,
+    "connect_args": {
+        "connect_timeout": 5,
+        # A lock or statement that waits longer than a customer would is a fault to report, not to wait for.
+        "options": "-c timezone=UTC -c lock_timeout=8s -c statement_timeout=30s -c idle_in_transaction_session_timeout=60s",
+    },
+}
+
+
+class CallInsideTransaction(RuntimeError):
+    """A gateway was about to be called while a transaction was open (law 1 of the design)."""
+
+
+@contextmanager
+def transaction() -> Iterator[Session]:
+    """Write all or nothing. A block inside another joins it; the outermost one commits."""
+    session = db.session()
+    if session.info.get("open"):
+        yield session
+        return
+    session.info["open"] = True
+    session.info["follow_ups"] = follow_ups = []
+    try:
+        yield session
+        session.commit()
+    except BaseException:
+        session.rollback()
+        raise
+    finally:
+        session.info["open"] = False
+        session.info.pop("follow_ups", None)
+    for follow_up in follow_ups:
+        _run(follow_up)
+
+
+def after_commit(follow_up: Callable[[], None]) -> None:
+    """Do this once the present transaction is committed; at once when none is open; never after a rollback.
+
+    A follow-up is best effort: its failure is logged, and a sweep finds what it left undone.
+    """
+    follow_ups = db.session().info.get("follow_ups")
+    if follow_ups is None:
+        _run(follow_up)
+    else:
+        follow_ups.append(follow_up)
+
+
+def exclusive(session: Session, name: str) -> None:
+    """Let one holder of *name* at a time go on, until this transaction ends. For work that has no row to lock yet."""
+    session.execute(select(func.pg_advisory_xact_lock(func.hashtextextended(name, 0))))
+
+
+def release() -> None:
+    """End a read that is still open, so that no database transaction spans the gateway's call that follows.
+
+    Raises :class:`CallInsideTransaction` inside a :func:`transaction` block, or when something is left unwritten.
+    """
+    session = db.session()
+    if session.info.get("open") or session.new or session.dirty or session.deleted:
+        raise CallInsideTransaction("a gateway must not be called inside an open transaction")
+    if session.in_transaction():
+        session.commit()
+
+
+def _run(follow_up: Callable[[], None]) -> None:
+    try:
+        follow_up()
+    except Exception:  # the money is committed; whatever a follow-up lacks (Redis, say) a sweep makes up for
+        log.exception("A follow-up of a commit failed")

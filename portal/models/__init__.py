@@ -1,0 +1,52 @@
+"""What is true. One file per noun: columns, constraints, predicates, the table of allowed moves."""
+
+from __future__ import annotations
+
+from portal.gateways.base import BillingMode
+from portal.models.account_link import AccountLink, LinkPurpose
+from portal.models.case import Case, CaseKind
+from portal.models.consent import Consent
+from portal.models.method_binding import BindingStatus, MethodBinding
+from portal.models.notification import Channel, Notification
+from portal.models.payment import GatewayName, Payment, PaymentPurpose, PaymentStatus
+from portal.models.payment_method import PaymentMethod
+from portal.models.plan import Plan
+from portal.models.purchased_plan import PurchasedPlan
+from portal.models.receipt import Receipt
+from portal.models.refund import Refund, RefundSource, RefundStatus
+from portal.models.setting import Setting
+from portal.models.subscription import Subscription, SubscriptionStatus
+from portal.models.user import User
+from portal.models.user_session import UserSession
+from portal.models.webhook_event import EventStatus, WebhookEvent
+
+__all__ = [
+    "AccountLink",
+    "BillingMode",
+    "BindingStatus",
+    "Case",
+    "CaseKind",
+    "Channel",
+    "Consent",
+    "EventStatus",
+    "GatewayName",
+    "LinkPurpose",
+    "MethodBinding",
+    "Notification",
+    "Payment",
+    "PaymentMethod",
+    "PaymentPurpose",
+    "PaymentStatus",
+    "Plan",
+    "PurchasedPlan",
+    "Receipt",
+    "Refund",
+    "RefundSource",
+    "RefundStatus",
+    "Setting",
+    "Subscription",
+    "SubscriptionStatus",
+    "User",
+    "UserSession",
+    "WebhookEvent",
+]

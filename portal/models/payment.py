@@ -1,0 +1,164 @@
+"""One attempt to take money, through either gateway."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+from decimal import Decimal
+from enum import StrEnum
+
+from sqlalchemy import BigInteger, CheckConstraint, ForeignKey, Index, String, text
+from sqlalchemy.orm import Mapped, mapped_column, relationship
+
+from portal.database import Base
+from portal.gateways.base import BillingMode
+from portal.models.base import Amount, Moment, identity, one_of
+from portal.models.plan import Plan
+from portal.models.user import User
+
+
+class PaymentStatus(StrEnum):
+    """Where a payment stands. "Refunded" is a sum, not a status."""
+
+    PENDING = "pending"
+    AUTHORIZED = "authorized"
+    SUCCEEDED = "succeeded"
+    FAILED = "failed"
+    UNKNOWN = "unknown"
+
+
+class PaymentPurpose(StrEnum):
+    """Why the money is asked for."""
+
+    PURCHASE = "purchase"
+    RENEWAL = "renewal"
+    LIVE_CHECK = "live_check"
+
+
+class GatewayName(StrEnum):
+    """The two gateways."""
+
+    CLOUDPAYMENTS = "cloudpayments"
+    YOOKASSA = "yookassa"
+
+
+#: The table of moves. A failed payment may still succeed: a second card in the same widget, or a truth that came late.
+MOVES: Mapping[PaymentStatus, frozenset[PaymentStatus]] = {
+    PaymentStatus.PENDING: frozenset(
+        {PaymentStatus.AUTHORIZED, PaymentStatus.SUCCEEDED, PaymentStatus.FAILED, PaymentStatus.UNKNOWN}
+    ),
+    PaymentStatus.AUTHORIZED: frozenset({PaymentStatus.SUCCEEDED, PaymentStatus.FAILED}),
+    PaymentStatus.UNKNOWN: frozenset(
+        {PaymentStatus.AUTHORIZED, PaymentStatus.SUCCEEDED, PaymentStatus.FAILED, PaymentStatus.PENDING}
+    ),
+    PaymentStatus.FAILED: frozenset({PaymentStatus.AUTHORIZED, PaymentStatus.SUCCEEDED}),
+    PaymentStatus.SUCCEEDED: frozenset(),
+}
+
+OPEN = frozenset({PaymentStatus.PENDING, PaymentStatus.AUTHORIZED, PaymentStatus.UNKNOWN})
+
+
+class Payment(Base):
+    """One order at one gateway. Its terms are frozen when it is written, before any gateway hears of it."""
+
+    __tablename__ = "payments"
+    __table_args__ = (
+        CheckConstraint("amount > 0", name="amount_positive"),
+        CheckConstraint("refunded_amount >= 0 AND refunded_amount <= amount", name="refunded_within_amount"),
+        CheckConstraint("refunded_amount = 0 OR status = 'succeeded'", name="refunded_only_when_paid"),
+        CheckConstraint("(status = 'succeeded') = (paid_at IS NOT NULL)", name="paid_at_when_paid"),
+        CheckConstraint(
+            "status <> 'succeeded' OR gateway_payment_id IS NOT NULL", name="gateway_id_when_paid"
+        ),
+        CheckConstraint("purpose = 'live_check' OR plan_id IS NOT NULL", name="plan_when_bought"),
+        Index(
+            "uq_payments_gateway_payment_id",
+            "gateway",
+            "gateway_payment_id",
+            unique=True,
+            postgresql_where=text("gateway_payment_id IS NOT NULL"),
+        ),
+        # One open order per customer and plan: two clicks in one second meet here.
+        Index(
+            "uq_payments_open_order",
+            "user_id",
+            "plan_id",
+            unique=True,
+            postgresql_where=text(
+                "status IN ('pending', 'authorized', 'unknown') AND purpose = 'purchase' AND superseded_at IS NULL"
+            ),
+        ),
+        Index("ix_payments_history", "user_id", text("id DESC")),
+        Index(
+            "ix_payments_next_check_at", "next_check_at", postgresql_where=text("next_check_at IS NOT NULL")
+        ),
+    )
+
+    id: Mapped[int] = identity()
+    #: Public id; also CloudPayments' InvoiceId, YooKassa's metadata.payment_id and the idempotency key.
+    transaction_id: Mapped[str] = mapped_column(String(36), unique=True)
+    user_id: Mapped[int] = mapped_column(BigInteger, ForeignKey("users.id"))
+    plan_id: Mapped[int | None] = mapped_column(BigInteger, ForeignKey("plans.id"))
+    gateway: Mapped[GatewayName] = mapped_column(one_of(GatewayName, "gateway"))
+    #: Their id; for CloudPayments that of the attempt that took (or holds) the money.
+    gateway_payment_id: Mapped[str | None] = mapped_column(String(64))
+    purpose: Mapped[PaymentPurpose] = mapped_column(
+        one_of(PaymentPurpose, "purpose"), default=PaymentPurpose.PURCHASE
+    )
+    status: Mapped[PaymentStatus] = mapped_column(
+        one_of(PaymentStatus, "status"), default=PaymentStatus.PENDING
+    )
+    amount: Mapped[Decimal] = mapped_column(Amount)
+    currency: Mapped[str] = mapped_column(String(3))
+    refunded_amount: Mapped[Decimal] = mapped_column(Amount, default=Decimal("0.00"))
+    billing_mode: Mapped[BillingMode] = mapped_column(one_of(BillingMode, "billing_mode"))
+    #: What the shop's terminal was when the order was made: a success of the other mode activates nothing.
+    test_mode: Mapped[bool]
+
+    # The plan's terms, frozen.
+    plan_code: Mapped[str] = mapped_column(String(64), default="")
+    plan_title: Mapped[str] = mapped_column(String(120), default="")
+    period_days: Mapped[int] = mapped_column(default=0)
+    email_quota: Mapped[int] = mapped_column(default=0)
+    description: Mapped[str] = mapped_column(String(128))
+
+    #: YooKassa's page for the payer, while it lives.
+    confirmation_url: Mapped[str | None] = mapped_column(String(2048))
+    method_title: Mapped[str | None] = mapped_column(String(120))
+    #: The gateway's own code of the last refusal; gateways.declines has the sentence.
+    failure_code: Mapped[str | None] = mapped_column(String(64))
+
+    created_at: Mapped[datetime] = mapped_column(Moment)
+    #: After this a new attempt is not let in.
+    expires_at: Mapped[datetime] = mapped_column(Moment)
+    paid_at: Mapped[datetime | None] = mapped_column(Moment)
+    failed_at: Mapped[datetime | None] = mapped_column(Moment)
+    #: The customer went on with another order for the same plan; this one may still end either way.
+    superseded_at: Mapped[datetime | None] = mapped_column(Moment)
+    #: When the sweep asks the gateway again; empty when there is nothing left to ask.
+    next_check_at: Mapped[datetime | None] = mapped_column(Moment)
+    checks: Mapped[int] = mapped_column(default=0)
+    #: When a return page last asked the gateway.
+    asked_at: Mapped[datetime | None] = mapped_column(Moment)
+
+    user: Mapped[User] = relationship(lazy="raise")
+    plan: Mapped[Plan | None] = relationship(lazy="raise")
+
+    @property
+    def is_open(self) -> bool:
+        """Money may still come without a new order."""
+        return self.status in OPEN
+
+    @property
+    def activates(self) -> bool:
+        """Whether its success gives the customer a period of a plan."""
+        return self.purpose is not PaymentPurpose.LIVE_CHECK
+
+    def __repr__(self) -> str:
+        """The public id is enough to find everything."""
+        return f"<Payment {self.transaction_id} {self.status}>"
+
+
+def may_move(old: PaymentStatus, new: PaymentStatus) -> bool:
+    """Whether the table allows the move."""
+    return new in MOVES[old]

@@ -1,0 +1,62 @@
+"""Money that went back."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from decimal import Decimal
+from enum import StrEnum
+
+from sqlalchemy import BigInteger, CheckConstraint, ForeignKey, Index, String, text
+from sqlalchemy.orm import Mapped, mapped_column
+
+from portal.database import Base
+from portal.models.base import Amount, Moment, identity, one_of
+from portal.models.payment import GatewayName
+
+
+class RefundStatus(StrEnum):
+    """Where a refund stands."""
+
+    PENDING = "pending"
+    SUCCEEDED = "succeeded"
+    FAILED = "failed"
+    UNKNOWN = "unknown"
+
+
+class RefundSource(StrEnum):
+    """Who wanted it. GATEWAY: made in the gateway's own cabinet."""
+
+    CUSTOMER = "customer"
+    OPERATOR = "operator"
+    GATEWAY = "gateway"
+
+
+class Refund(Base):
+    """One refund of one payment, whole or in part."""
+
+    __tablename__ = "refunds"
+    __table_args__ = (
+        CheckConstraint("amount > 0", name="amount_positive"),
+        Index(
+            "uq_refunds_gateway_refund_id",
+            "gateway",
+            "gateway_refund_id",
+            unique=True,
+            postgresql_where=text("gateway_refund_id IS NOT NULL"),
+        ),
+    )
+
+    id: Mapped[int] = identity()
+    payment_id: Mapped[int] = mapped_column(BigInteger, ForeignKey("payments.id"), index=True)
+    gateway: Mapped[GatewayName] = mapped_column(one_of(GatewayName, "gateway"))
+    gateway_refund_id: Mapped[str | None] = mapped_column(String(64))
+    #: Idempotency key, stored before the call.
+    key: Mapped[str] = mapped_column(String(36), unique=True)
+    amount: Mapped[Decimal] = mapped_column(Amount)
+    currency: Mapped[str] = mapped_column(String(3))
+    status: Mapped[RefundStatus] = mapped_column(one_of(RefundStatus, "status"), default=RefundStatus.PENDING)
+    source: Mapped[RefundSource] = mapped_column(one_of(RefundSource, "source"))
+    reason: Mapped[str] = mapped_column(String(250), default="")
+    failure_code: Mapped[str | None] = mapped_column(String(64))
+    created_at: Mapped[datetime] = mapped_column(Moment)
+    finished_at: Mapped[datetime | None] = mapped_column(Moment)

@@ -1,0 +1,115 @@
+"""For the machine room: alive, ready, and numbers for Prometheus."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from flask import Blueprint, Response, current_app, jsonify
+from prometheus_client import CollectorRegistry, generate_latest
+from prometheus_client.core import GaugeMetricFamily, Metric
+from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4
+from redis.exceptions import RedisError
+from sqlalchemy import func, select
+from sqlalchemy.exc import SQLAlchemyError
+
+from portal import jobs
+from portal.database import db
+from portal.models import Case, EventStatus, Notification, Payment, Subscription, WebhookEvent
+
+blueprint = Blueprint("health", __name__)
+
+
+@blueprint.get("/healthz")
+def healthz() -> Response:
+    """This process answers."""
+    return jsonify({"status": "ok"})
+
+
+@blueprint.get("/readyz")
+def readyz() -> tuple[Response, int]:
+    """Database, Redis and migrations are in order; otherwise 503 and which is not."""
+    state = {"database": _database(), "redis": _redis()}
+    ready = all(value == "ok" for value in state.values())
+    return jsonify({"status": "ok" if ready else "not ready", **state}), 200 if ready else 503
+
+
+@blueprint.get("/metrics")
+def metrics() -> Response:
+    """Numbers read from the database at this moment, the same whichever process answers."""
+    registry = CollectorRegistry()
+    registry.register(_Numbers())
+    return Response(generate_latest(registry), content_type=CONTENT_TYPE_PLAIN_0_0_4)
+
+
+def _database() -> str:
+    """Reachable, and at the newest migration?"""
+    try:
+        with db.engine.connect() as connection:
+            found = MigrationContext.configure(connection).get_current_heads()
+    except SQLAlchemyError as error:
+        return type(error).__name__
+    directory = current_app.extensions["migrate"].directory
+    wanted = ScriptDirectory(str(directory)).get_heads()
+    return (
+        "ok"
+        if set(found) == set(wanted)
+        else "migrations are not up to date: run flask --app wsgi db upgrade"
+    )
+
+
+def _redis() -> str:
+    try:
+        jobs.queue().connection.ping()
+    except (RedisError, OSError) as error:
+        return type(error).__name__
+    return "ok"
+
+
+class _Numbers:
+    """What an operator wants an alarm on."""
+
+    def collect(self) -> Iterator[Metric]:
+        """Count rows, grouped where that helps."""
+        with db.engine.connect() as connection:
+
+            def by(column: Any, *more: Any) -> list[tuple[Any, ...]]:
+                return [
+                    tuple(row)
+                    for row in connection.execute(select(column, *more, func.count()).group_by(column, *more))
+                ]
+
+            payments = GaugeMetricFamily("portal_payments", "Payments.", labels=["gateway", "status"])
+            for gateway, status, count in by(Payment.gateway, Payment.status):
+                payments.add_metric([gateway.value, status.value], count)
+            yield payments
+            events = GaugeMetricFamily(
+                "portal_webhook_events", "Notifications kept.", labels=["gateway", "status"]
+            )
+            for gateway, status, count in by(WebhookEvent.gateway, WebhookEvent.status):
+                events.add_metric([gateway.value, status.value], count)
+            yield events
+            subscriptions = GaugeMetricFamily("portal_subscriptions", "Subscriptions.", labels=["status"])
+            for status, count in by(Subscription.status):
+                subscriptions.add_metric([status.value], count)
+            yield subscriptions
+            for name, words, query in (
+                (
+                    "portal_cases_open",
+                    "Cases that wait for a person.",
+                    select(func.count()).where(Case.resolved_at.is_(None)),
+                ),
+                (
+                    "portal_webhook_events_waiting",
+                    "Notifications that could not be carried out yet.",
+                    select(func.count()).where(WebhookEvent.status == EventStatus.RECEIVED),
+                ),
+                (
+                    "portal_letters_waiting",
+                    "Letters not yet sent.",
+                    select(func.count()).select_from(Notification).where(Notification.sent_at.is_(None)),
+                ),
+            ):
+                yield GaugeMetricFamily(name, words, value=connection.execute(query).scalar_one())

@@ -1,0 +1,76 @@
+"""What the sandbox gateways ask of the portal. Registered only while SANDBOX=1, answers loopback only."""
+
+from __future__ import annotations
+
+import time
+from datetime import datetime
+from ipaddress import ip_address
+from typing import Any
+
+from flask import Blueprint, Response, abort, jsonify, request
+from redis.exceptions import RedisError
+from rq.registry import StartedJobRegistry
+from sqlalchemy import select
+
+from portal import clock, jobs
+from portal.billing import checkout, sweep
+from portal.database import db, release
+from portal.errors import InvalidRequest
+from portal.models import GatewayName, Payment, User
+from portal.web.api import iso
+
+blueprint = Blueprint("sandbox", __name__, url_prefix="/billing/sandbox")
+
+#: How long a step of the clock waits for the workers to finish what they hold.
+WORKERS_SECONDS = 20.0
+
+
+@blueprint.before_request
+def loopback_only() -> None:
+    """Nobody else may move time. A forwarded address does not count: only who really connected."""
+    peer: Any = request.environ.get("werkzeug.proxy_fix.orig", {}).get("REMOTE_ADDR") or request.remote_addr
+    if not ip_address(peer or "0.0.0.0").is_loopback:  # noqa: S104 - an address to compare
+        abort(404)
+
+
+@blueprint.get("/widget/<transaction_id>")
+def widget(transaction_id: str) -> Response:
+    """The parameters that the browser's widget would be started with, for a payer without a browser."""
+    payment = db.session.scalar(
+        select(Payment).where(
+            Payment.transaction_id == transaction_id[:64], Payment.gateway == GatewayName.CLOUDPAYMENTS
+        )
+    )
+    if payment is None:
+        abort(404)
+    return jsonify(checkout.widget(payment, db.session.get_one(User, payment.user_id)))
+
+
+@blueprint.post("/clock")
+def move_clock() -> Response:
+    """Show another time everywhere and do all that fell due; answers when it is done and what falls due next."""
+    try:
+        moment = datetime.fromisoformat(str((request.get_json(silent=True) or {})["now"]))
+    except (KeyError, ValueError):
+        raise InvalidRequest('Нужен JSON вида {"now": "2026-12-01T00:00:00Z"}.') from None
+    if moment.tzinfo is None:
+        raise InvalidRequest("У времени нет часового пояса.")
+    clock.set_to(moment)
+    sweep.sweep_until_quiet(clock.now())
+    _wait_for_workers()
+    sweep.sweep_until_quiet(clock.now())
+    return jsonify({"now": iso(clock.now()), "next_due": iso(sweep.next_due(clock.now()))})
+
+
+def _wait_for_workers() -> None:
+    """Let jobs that are under way come to their end; without Redis or workers there is nothing to wait for."""
+    release()
+    queue = jobs.queue()
+    until = time.monotonic() + WORKERS_SECONDS
+    while time.monotonic() < until:
+        try:
+            if not queue.count and not StartedJobRegistry(queue=queue).count:
+                return
+        except (RedisError, OSError):
+            return
+        time.sleep(0.05)
