@@ -28,12 +28,14 @@ from portal.sandbox.cloudpayments.presentation import framed, money
 from portal.sandbox.cloudpayments.reasons import APPROVED
 from portal.sandbox.cloudpayments.transactions import Doc, Status
 from portal.sandbox.cloudpayments.widget_intent import (
+    SHORTEST,
     auto_close,
     email_behavior,
     intent_of_start,
     may_retry,
     offers,
     public_id_of,
+    web_address,
 )
 from portal.sandbox.world import world
 
@@ -170,6 +172,7 @@ def result(session_id: str) -> str | AnyResponse:
     if paid:
         orders.note_payment(world(), session, doc)
     start = session["start"]
+    back = web_address(start, "successRedirectUrl" if paid else "failRedirectUrl")
     return render_template(
         "cloudpayments/result.html",
         session=session,
@@ -180,8 +183,10 @@ def result(session_id: str) -> str | AnyResponse:
         message=sessions.message(doc),
         retry=not paid and may_retry(start),
         final=paid or not may_retry(start),
-        back=start.get("successRedirectUrl" if paid else "failRedirectUrl") or "",
-        seconds=auto_close(start),
+        back=back,
+        # A merchant who gave an address to return to need not ask for autoClose as well.
+        seconds=auto_close(start) or (SHORTEST if back else None),
+        resolves=world().settings["cloudpayments_widget_resolves"],
     )
 
 
@@ -231,15 +236,15 @@ def _form(session: Doc, typed: Any, errors: dict[str, str]) -> str:
 def _entered(session: Doc) -> tuple[EnteredCard | None, dict[str, str]]:
     """Read the card form; what is wrong with a field is told in Russian under the field's name."""
     errors: dict[str, str] = {}
-    number = request.form.get("cardNumber", "")
+    number = request.form.get("card_number", "")
     if not cards.acceptable(number):
-        errors["cardNumber"] = "Проверьте номер карты"
-    match = re.fullmatch(r"\s*(\d{1,2})\s*/?\s*(?:20)?(\d{2})\s*", request.form.get("expDate", ""))
+        errors["card_number"] = "Проверьте номер карты"
+    match = re.fullmatch(r"\s*(\d{1,2})\s*/?\s*(?:20)?(\d{2})\s*", request.form.get("expiry", ""))
     month, year = (int(match[1]), 2000 + int(match[2])) if match else (0, 0)
     if not 1 <= month <= 12:
-        errors["expDate"] = "Укажите срок как ММ/ГГ"
-    if not re.fullmatch(r"\d{3,4}", request.form.get("cvv", "")):
-        errors["cvv"] = "Три цифры с обратной стороны"
+        errors["expiry"] = "Укажите срок как ММ/ГГ"
+    if not re.fullmatch(r"\d{3,4}", request.form.get("csc", "")):
+        errors["csc"] = "Три цифры с обратной стороны"
     email = request.form.get("email", "").strip()
     if (not email and email_behavior(session["start"]) == "required") or (email and "@" not in email):
         errors["email"] = "Укажите e-mail для чека"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Any
+from urllib.parse import urlsplit
 
 from portal.sandbox.cloudpayments import subscriptions, terminal
 from portal.sandbox.cloudpayments.api_payments import currency_of
@@ -11,6 +12,7 @@ from portal.sandbox.cloudpayments.binding import BadRequest, Params
 from portal.sandbox.cloudpayments.transactions import Intent, storable
 
 ACCOUNT_LIMIT = 254
+SHORTEST, LONGEST = 3, 10
 _SCHEMES = {"single": False, "dual": True}
 
 
@@ -79,7 +81,13 @@ def may_retry(start: Mapping[str, Any]) -> bool:
 def auto_close(start: Mapping[str, Any]) -> int | None:
     """Return after how many seconds the result closes by itself, kept between the documented 3 and 10."""
     seconds = Params(start).integer("autoClose")
-    return None if seconds is None else min(max(seconds, 3), 10)
+    return None if seconds is None else min(max(seconds, SHORTEST), LONGEST)
+
+
+def web_address(start: Mapping[str, Any], name: str) -> str:
+    """Return an address to send the payer to, or an empty text for anything that is not http(s)."""
+    url = Params(start).text(name)
+    return url if urlsplit(url).scheme in {"http", "https"} else ""
 
 
 def email_behavior(start: Mapping[str, Any]) -> str:
