@@ -77,7 +77,7 @@ _TABLE: tuple[tuple[Action, str, str, str, str], ...] = (
         _RETRY,
         "call_issuer general_decline unknown",
         "5019 5204 5300",
-        "Банк отклонил оплату, не назвав причины. Повторите позже, выберите другую карту или позвоните в банк.",
+        "Банк отклонил оплату без объяснений. Повторите позже, выберите другую карту или позвоните в банк.",
         "The bank refused the payment without a reason. Try later, choose another card or call your bank.",
     ),
     (
