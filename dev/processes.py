@@ -62,7 +62,7 @@ def die_with_parent(how: signal.Signals) -> Callable[[], None]:
 
 
 def end_with_parent(how: signal.Signals) -> None:
-    """Ask the kernel to send `how` to this very process when its parent is gone (Linux; elsewhere nothing)."""
+    """Ask the kernel to send `how` to this very process when its parent is gone (Linux only)."""
     if _LIBC is not None:
         _LIBC.prctl(_PR_SET_PDEATHSIG, int(how))
 

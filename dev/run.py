@@ -1,7 +1,7 @@
 """The supervisor of ``make run``: servers, migrations, web, worker, scheduler and sandbox in one terminal.
 
-Ctrl-C and SIGTERM end everything in order. ``kill -9`` cannot be answered, so the kernel tells the children, and
-a lock that they inherit keeps a next start from colliding with what is still ending.
+Ctrl-C and SIGTERM end everything in order. ``kill -9`` cannot be answered, so the kernel tells the children,
+and a lock that they inherit keeps a next start from colliding with what is still ending.
 """
 
 from __future__ import annotations
@@ -20,8 +20,7 @@ from typing import Final
 from dev import orphans, ports
 from dev.children import Child
 from dev.environment import ROOT, Place, for_children
-from dev.processes import CannotStart, end,
-    end_with_parent, spawn, tail, take_lock
+from dev.processes import CannotStart, end, end_with_parent, spawn, tail, take_lock
 from dev.servers import Postgres, Redis
 
 READY_WITHIN: Final = 120.0  # seconds for web and sandbox to answer
@@ -106,7 +105,7 @@ class Supervisor:
             say("Waiting for what a killed run left behind to end …")
             self._children_lock = take_lock(place.children_lock, seconds=30)
         if self._children_lock is None:
-            raise CannotStart(f"Something that a killed run started on {place.var} does not end: end it first.")
+            raise CannotStart(f"Something that a killed run started in {place.var} does not end: end it.")
         for name, port in (("PORT", place.port), ("SANDBOX_PORT", place.sandbox_port)):
             if not ports.is_free(port):
                 raise CannotStart(

@@ -44,7 +44,7 @@ have_uv() {
 # The build of a source package (yookassa) runs setuptools; the constraint pins that by hash as well.
 install() {
     if [ "$uv" = yes ]; then
-        VIRTUAL_ENV=$PWD/$venv "$venv/bin/uv" pip install --quiet --require-hashes \
+        VIRTUAL_ENV=$PWD/$venv "$venv/bin/uv" pip install --quiet --compile-bytecode --require-hashes \
             --build-constraints build-constraints.txt "$@"
     else
         PIP_CONSTRAINT=build-constraints.txt "$python" -m pip install --quiet --disable-pip-version-check \

@@ -1,0 +1,205 @@
+"""The supervisor of ``make run``: what it promises about processes, data and sentences."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import socket
+import stat
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from dev import binaries
+from dev.processes import CannotStart
+from tests.dev.live import ROOT, Run, copy_standin, open_folder, until
+
+pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="processes are looked at through /proc")
+
+
+@pytest.fixture
+def folder() -> Iterator[Path]:
+    """Where one run lives; skipped with the reason where no embedded server runs."""
+    try:
+        binaries.postgres_programs(binaries.unprivileged())
+        binaries.redis_server()
+    except CannotStart as error:
+        pytest.skip(str(error))
+    with open_folder() as place:
+        yield place
+
+
+@pytest.fixture
+def standin(folder: Path) -> Iterator[Run]:
+    """A supervisor over the stand-in portal."""
+    run = Run(folder, copy_standin(folder))
+    yield run
+    run.clear()
+
+
+def test_a_stop_ends_everything_in_order_and_a_second_start_keeps_the_data(standin: Run) -> None:
+    """Ctrl-C and SIGTERM both end within seconds with code 0, leave no process, and lose nothing."""
+    standin.start()
+    standin.wait_until_ready()
+    assert standin.ask("/readyz") == "1"
+    secrets = (standin.var / "secrets.env").read_text()
+    assert stat.S_IMODE((standin.var / "secrets.env").stat().st_mode) == 0o600
+    standin.send(signal.SIGINT)
+    assert standin.ended(seconds=15) == 0
+    assert standin.left() == {}
+    standin.start()
+    standin.wait_until_ready()
+    assert standin.ask("/readyz") == "2"
+    assert (standin.var / "secrets.env").read_text() == secrets
+    standin.send(signal.SIGTERM)
+    assert standin.ended(seconds=15) == 0
+    assert standin.left() == {}
+
+
+def test_kill_9_of_the_supervisor_leaves_nothing_and_does_not_hinder_the_next(standin: Run) -> None:
+    """Even a job in the middle of its work ends; a start right after waits for the rest and succeeds."""
+    working = standin.folder / "working"
+    standin.environment["STANDIN_BUSY"] = str(working)
+    standin.start()
+    standin.wait_until_ready()
+    until(working.exists, what="the job did not begin")
+    del standin.environment["STANDIN_BUSY"]
+    standin.send(signal.SIGKILL)
+    standin.ended()
+    standin.start()
+    standin.wait_until_ready()
+    assert standin.ask("/readyz") == "2"
+    assert not Path(f"/proc/{working.read_text()}").exists()
+    standin.send(signal.SIGKILL)
+    standin.ended()
+    until(lambda: not standin.left(), seconds=15, what="kill -9 left processes")
+
+
+def test_a_job_that_outlives_its_killed_worker_is_ended_at_the_stop(standin: Run) -> None:
+    """The process of a job has a group of its own; when its worker is killed it becomes ours to end."""
+    working = standin.folder / "working"
+    standin.environment["STANDIN_BUSY"] = str(working)
+    standin.start()
+    standin.wait_until_ready()
+    until(working.exists, what="the job did not begin")
+    job = int(working.read_text())
+    worker = int(Path(f"/proc/{job}/stat").read_text().rpartition(")")[2].split()[1])
+    os.kill(worker, signal.SIGKILL)
+    standin.wait_for("worker ended (code -9); starting it again in 0.5 s")
+    assert Path(f"/proc/{job}").exists()
+    standin.send(signal.SIGTERM)
+    assert standin.ended(seconds=25) == 0
+    assert standin.left() == {}
+
+
+def test_a_child_that_dies_is_started_again(standin: Run) -> None:
+    """Web, PostgreSQL and Redis come back by themselves, and the portal answers again."""
+    standin.start()
+    standin.wait_until_ready()
+    for command in ("gunicorn", "bin/postgres -D", "redis-server"):
+        victims = [process_id for process_id, line in standin.left().items() if command in line]
+        os.kill(min(victims), signal.SIGKILL)
+    for name in ("web", "postgres", "redis"):
+        standin.wait_for(f"{name} ended (code -9); starting it again")
+
+    def answers() -> bool:
+        try:
+            return standin.ask("/readyz") == "1"
+        except OSError:
+            return False
+
+    until(answers, what="the portal did not come back")
+
+
+def test_what_a_run_tells_its_children(standin: Run) -> None:
+    """Sandbox, test mode and loopback by default; what the caller says wins; nobody else can read it."""
+    standin.environment |= {"BILLING_RECURRING_ENABLED": "true", "YOOKASSA_SHOP_ID": "42", "WORKERS": "2"}
+    standin.start()
+    standin.wait_until_ready()
+    file = standin.var / "environment.json"
+    assert stat.S_IMODE(file.stat().st_mode) == 0o600
+    told = json.loads(file.read_text())
+    sandbox = f"http://127.0.0.1:{standin.sandbox_port}"
+    expected = {
+        "SANDBOX": "1",
+        "SANDBOX_URL": sandbox,
+        "PORTAL_BASE_URL": f"http://127.0.0.1:{standin.port}",
+        "CLOCK_FILE": str(standin.var / "clock"),
+        "BILLING_RECURRING_ENABLED": "true",
+        "YOOKASSA_SHOP_ID": "42",
+        "YOOKASSA_API_URL": f"{sandbox}/yookassa/v3",
+        "YOOKASSA_WEBHOOK_NETWORKS": "127.0.0.0/8,::1/128",
+        "CLOUDPAYMENTS_API_SECRET": "sandbox-api-secret",
+        "CLOUDPAYMENTS_WIDGET_URL": f"{sandbox}/cloudpayments/bundles/cloudpayments.js",
+        "CLOUDPAYMENTS_WEBHOOK_NETWORKS": "",
+        "MAIL_SANDBOX_URL": f"{sandbox}/mailbox",
+    }
+    assert {name: told.get(name) for name in expected} == expected
+    assert len([line for line in standin.left().values() if "wsgi worker" in line]) == 2
+    inside = subprocess.run(
+        [sys.executable, "-m", "dev.inside", "create-api-key", "shop"],
+        cwd=standin.checkout,
+        env=standin.environment,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert inside.stdout.splitlines()[-1] == "key-for-shop"
+    code, output = standin.complete()
+    assert code == 1
+    assert output.startswith(
+        f"Another `make run` (process {standin.process and standin.process.pid}) is using"
+    )
+    assert standin.ask("/healthz") == "alive"
+
+
+def test_a_port_in_use_is_one_sentence(standin: Run) -> None:
+    """Nothing is started when the address cannot be taken; the sentence says which variable moves it."""
+    for name, port in (("PORT", standin.port), ("SANDBOX_PORT", standin.sandbox_port)):
+        with socket.create_server(("127.0.0.1", port)):
+            code, output = standin.complete()
+        sentence = f"Port {port} is in use: stop what uses it, or choose another with {name}=….\n"
+        assert (code, output) == (1, sentence)
+    assert standin.left() == {}
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "sentence"),
+    (
+        ("PORT", "eight", "PORT is 'eight': give a whole number from 1 to 65535."),
+        ("SANDBOX_PORT", "70000", "SANDBOX_PORT is '70000': give a whole number from 1 to 65535."),
+        ("WORKERS", "0", "WORKERS is '0': give a whole number from 1 to 64."),
+    ),
+)
+def test_a_number_that_is_none_is_one_sentence(tmp_path: Path, name: str, value: str, sentence: str) -> None:
+    """A slip in a variable is named, with what it may be."""
+    assert Run(tmp_path, **{name: value}).complete() == (1, f"{sentence}\n")
+
+
+def test_a_preparation_that_fails_shows_its_log(standin: Run) -> None:
+    """A start that cannot succeed ends with the command and its last words, and nothing is left."""
+    standin.environment["STANDIN_BREAKS"] = "1"
+    code, output = standin.complete()
+    assert code == 1
+    assert "`flask create-extended-plans` failed (code 1):\nthe plans are broken" in output
+    assert standin.left() == {}
+
+
+@pytest.mark.slow
+def test_the_portal_itself_starts_twice_on_the_same_data(folder: Path) -> None:
+    """With the real portal: ready, healthy, stopped without a trace, and ready again on the same folder."""
+    run = Run(folder, ROOT)
+    try:
+        for _ in range(2):
+            run.start()
+            run.wait_until_ready()
+            assert "PRO_MONTHLY" in run.ask("/plans")
+            run.send(signal.SIGTERM)
+            assert run.ended(seconds=25) == 0
+            assert run.left() == {}
+    finally:
+        run.clear()
