@@ -1,7 +1,9 @@
-"""Everything the environment says, read once, typed, with its meaning beside it. The only reader of ``os.environ``.
+"""Everything the environment says, read once, typed, with its meaning beside it.
 
-An operator edits what may change at run time in the admin; the environment gives those settings their first values (see
-:mod:`portal.billing.settings`). ``.env.example`` lists every name.
+The only reader of ``os.environ``.
+
+An operator edits what may change at run time in the admin; the environment gives those settings their first
+values (see :mod:`portal.billing.settings`). ``.env.example`` lists every name.
 """
 
 from __future__ import annotations
@@ -22,7 +24,7 @@ class ConfigError(Exception):
     """The environment does not allow a start; the message is one sentence that names what is wrong."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class Config:
     """One process's configuration. Secrets stay out of its ``repr``."""
 
@@ -58,7 +60,7 @@ class Config:
     argon2_time_cost: int = 2  # with 19 MiB: OWASP Password Storage Cheat Sheet, argon2id, second set
     argon2_memory_kib: int = 19456
     rate_limits: bool = True
-    gateway_timeouts: Timeouts = Timeouts()
+    gateway_timeouts: Timeouts = field(default_factory=Timeouts)
 
     @property
     def secure(self) -> bool:
@@ -67,7 +69,7 @@ class Config:
 
 
 def load(environ: Mapping[str, str] | None = None) -> Config:
-    """Read the environment (a ``.env`` in the working folder fills its gaps) and refuse what cannot be served safely.
+    """Read the environment and refuse what cannot be served safely. A ``.env`` here fills its gaps.
 
     Raises :class:`ConfigError` with one sentence.
     """
@@ -145,7 +147,7 @@ def _check_production(config: Config) -> None:
             raise ConfigError(f"{gateway} go together: one of them is missing.")
     if config.clock_file or config.mail_sandbox_url or config.sandbox_url:
         raise ConfigError(
-            "CLOCK_FILE, MAIL_SANDBOX_URL and SANDBOX_URL belong to the sandbox and are refused in production."
+            "CLOCK_FILE, MAIL_SANDBOX_URL and SANDBOX_URL are the sandbox's and are refused in production."
         )
 
 
@@ -183,7 +185,7 @@ def _postgresql(url: str) -> str:
             return "postgresql+psycopg://" + url.removeprefix(scheme)
     if url and not url.startswith("postgresql+psycopg://"):
         raise ConfigError(
-            "DATABASE_URL must be a PostgreSQL address (postgresql://…): it is the only database of the portal."
+            "DATABASE_URL must be a PostgreSQL address (postgresql://…), the only database of the portal."
         )
     return url
 

@@ -14,7 +14,10 @@ if TYPE_CHECKING:
 
 
 def create_app(config: Config | None = None) -> Flask:
-    """Build the portal from *config*, or from the environment. Raises ``config.ConfigError`` with one sentence."""
+    """Build the portal from *config*, or from the environment.
+
+    Raises ``config.ConfigError`` with one sentence.
+    """
     from portal.factory import build
 
     return build(config)

@@ -97,7 +97,7 @@ def send_notices() -> None:
 def work(*, burst: bool) -> None:
     """Run an RQ worker."""
     _refuse_demo_accounts()
-    worker.work(current_app._get_current_object(), burst=burst)  # type: ignore[attr-defined]  # noqa: SLF001 - Flask documents it
+    worker.work(_app(), burst=burst)
 
 
 @click.command("scheduler")
@@ -105,7 +105,7 @@ def work(*, burst: bool) -> None:
 def scheduler() -> None:
     """Run the scheduler; a second one waits for the first to end."""
     _refuse_demo_accounts()
-    worker.schedule(current_app._get_current_object())  # type: ignore[attr-defined]  # noqa: SLF001 - Flask documents it
+    worker.schedule(_app())
 
 
 @click.command("sandbox", context_settings={"ignore_unknown_options": True, "help_option_names": []})
@@ -113,7 +113,8 @@ def scheduler() -> None:
 def sandbox(arguments: tuple[str, ...]) -> None:
     """Run the sandbox gateways (python -m portal.sandbox; --help shows its options)."""
     # Another program altogether, so it takes this process's place rather than growing inside it.
-    os.execv(sys.executable, [sys.executable, "-m", "portal.sandbox", *arguments])  # noqa: S606 - our own module
+    words = [sys.executable, "-m", "portal.sandbox", *arguments]
+    os.execv(sys.executable, words)  # noqa: S606 - our own module
 
 
 @click.command("create-admin")
@@ -167,6 +168,13 @@ def clock_reset() -> None:
     click.echo(clock.now().isoformat(timespec="seconds"))
 
 
+def _app() -> Flask:
+    """The application itself, not the stand-in that follows the context: a worker outlives it."""
+    # Flask documents the method, its types do not.
+    app: Flask = current_app._get_current_object()  # type: ignore[attr-defined]  # noqa: SLF001 - as said
+    return app
+
+
 def _refuse_demo_accounts() -> None:
     try:
         demo.refuse_in_production()
@@ -185,7 +193,7 @@ def _sandbox_url() -> str:
 
 def _tell_sandbox(words: dict[str, object]) -> None:
     """Let the sandbox move time: it steps from one due moment to the next and takes the portal along."""
-    request = urllib.request.Request(  # noqa: S310 - config.py lets only the sandbox's loopback address through
+    request = urllib.request.Request(  # noqa: S310 - config.py lets only loopback through
         f"{_sandbox_url()}/control/clock", json.dumps(words).encode(), {"Content-Type": "application/json"}
     )
     try:

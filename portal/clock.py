@@ -1,7 +1,8 @@
 """The only caller of the system's clock. Time is UTC, aware, and an argument everywhere else.
 
-Under the sandbox the whole portal may be moved: web, worker and scheduler read one small file that holds the offset in seconds.
-A file, because it must be readable before a database session exists and must cost next to nothing on the hot path.
+Under the sandbox the whole portal may be moved: web, worker and scheduler read one small file that holds the
+offset in seconds. A file, because it must be readable before a database session exists and must cost next to
+nothing on the hot path.
 """
 
 from __future__ import annotations
@@ -39,7 +40,7 @@ def offset() -> timedelta:
     if _file is None:
         return timedelta(0)
     try:
-        stat = os.stat(_file)
+        stat = _file.stat()
     except FileNotFoundError:
         _offset, _seen = timedelta(0), None
         return _offset
@@ -66,10 +67,11 @@ def reset() -> None:
 
 def _write(moved: timedelta) -> None:
     """Replace the file in one step, so that no reader sees half a number."""
-    assert _file is not None  # noqa: S101 - callers have looked
+    assert _file is not None  # callers have looked
     _file.parent.mkdir(parents=True, exist_ok=True)
     handle, name = tempfile.mkstemp(dir=_file.parent, prefix=".clock-")
     with os.fdopen(handle, "w") as file:
         file.write(repr(moved.total_seconds()))
-    os.chmod(name, 0o644)
-    os.replace(name, _file)
+    written = Path(name)
+    written.chmod(0o644)
+    written.replace(_file)

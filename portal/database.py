@@ -1,7 +1,8 @@
 """The rule of the pen: who writes to the database, when it is kept, and what may follow.
 
-Only :func:`transaction` commits. What must follow a commit (a job, a letter) is asked for inside with :func:`after_commit`
-and happens after; a rollback throws it away. No gateway is called while a transaction is open: :func:`release` sees to it.
+Only :func:`transaction` commits. What must follow a commit (a job, a letter) is asked for inside with
+:func:`after_commit` and happens after; a rollback throws it away. No gateway is called while a transaction is
+open: :func:`release` sees to it.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from typing import Any
 
 from flask_migrate import Migrate
 from flask_sqlalchemy import SQLAlchemy
-from sqlalchemy import MetaData, func, select
+from sqlalchemy import CursorResult, MetaData, Result, func, select
 from sqlalchemy.orm import DeclarativeBase, Session
 
 log = logging.getLogger(__name__)
@@ -33,7 +34,8 @@ class Base(DeclarativeBase):
     metadata = MetaData(naming_convention=NAMES)
 
 
-# Objects stay readable after the commit, so that reading one before a gateway's call opens no transaction around it.
+# Objects stay readable after the commit, so that reading one before a gateway's call opens no transaction
+# around it.
 db = SQLAlchemy(model_class=Base, session_options={"expire_on_commit": False})
 migrate = Migrate(compare_type=True)
 
@@ -44,7 +46,8 @@ ENGINE_OPTIONS: dict[str, Any] = {
     "connect_args": {
         "connect_timeout": 5,
         # A lock or statement that waits longer than a customer would is a fault to report, not to wait for.
-        "options": "-c timezone=UTC -c lock_timeout=8s -c statement_timeout=30s -c idle_in_transaction_session_timeout=60s",
+        "options": "-c timezone=UTC -c lock_timeout=8s -c statement_timeout=30s"
+        " -c idle_in_transaction_session_timeout=60s",
     },
 }
 
@@ -61,7 +64,8 @@ def transaction() -> Iterator[Session]:
         yield session
         return
     session.info["open"] = True
-    session.info["follow_ups"] = follow_ups = []
+    follow_ups: list[Callable[[], None]] = []
+    session.info["follow_ups"] = follow_ups
     try:
         yield session
         session.commit()
@@ -73,6 +77,11 @@ def transaction() -> Iterator[Session]:
         session.info.pop("follow_ups", None)
     for follow_up in follow_ups:
         _run(follow_up)
+
+
+def changed(result: Result[Any]) -> bool:
+    """Whether an UPDATE found its row: how a guarded update says that it was the first."""
+    return isinstance(result, CursorResult) and result.rowcount > 0
 
 
 def after_commit(follow_up: Callable[[], None]) -> None:
@@ -88,14 +97,18 @@ def after_commit(follow_up: Callable[[], None]) -> None:
 
 
 def exclusive(session: Session, name: str) -> None:
-    """Let one holder of *name* at a time go on, until this transaction ends. For work that has no row to lock yet."""
+    """Let one holder of *name* at a time go on, until this transaction ends.
+
+    For work that has no row to lock yet.
+    """
     session.execute(select(func.pg_advisory_xact_lock(func.hashtextextended(name, 0))))
 
 
 def release() -> None:
     """End a read that is still open, so that no database transaction spans the gateway's call that follows.
 
-    Raises :class:`CallInsideTransaction` inside a :func:`transaction` block, or when something is left unwritten.
+    Raises :class:`CallInsideTransaction` inside a :func:`transaction` block, or when something is left
+    unwritten.
     """
     session = db.session()
     if session.info.get("open") or session.new or session.dirty or session.deleted:

@@ -1,7 +1,8 @@
 """The one family of errors that a person may read.
 
-An error has a ``code`` for programs, an HTTP ``status`` and a ``message`` for a person (Russian: customers read it).
-Subclasses stand in the file that raises them; :mod:`portal.web.errors` is the only place that turns them into pages or JSON.
+An error has a ``code`` for programs, an HTTP ``status`` and a ``message`` for a person (Russian: customers
+read it). Subclasses stand in the file that raises them; :mod:`portal.web.errors` is the only place that turns
+them into pages or JSON.
 """
 
 from __future__ import annotations

@@ -32,7 +32,8 @@ def build(config: environment.Config | None = None) -> Flask:
     app.extensions["portal_mailer"] = _mailer(config)
     if config.trusted_proxies:
         hops = config.trusted_proxies
-        app.wsgi_app = ProxyFix(app.wsgi_app, x_for=hops, x_proto=hops, x_host=0)  # type: ignore[method-assign]  # Flask documents it so
+        fixed = ProxyFix(app.wsgi_app, x_for=hops, x_proto=hops, x_host=0)
+        app.wsgi_app = fixed  # type: ignore[method-assign]  # Flask documents it so
     db.init_app(app)
     migrate.init_app(app, db, directory=str(ROOT / "migrations"))
     jobs.init_app(app, config.redis_url)

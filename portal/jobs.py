@@ -1,7 +1,7 @@
 """Handing work to the RQ workers: ids only, after the commit, after the answer, best effort.
 
-Redis is never the truth. A job may run twice, at the same time as itself, or never; the rows it speaks of say what is left to do,
-and a sweep hands out again what was lost (law 8 of the design).
+Redis is never the truth. A job may run twice, at the same time as itself, or never; the rows it speaks of say
+what is left to do, and a sweep hands out again what was lost (law 8 of the design).
 """
 
 from __future__ import annotations
@@ -62,8 +62,13 @@ def _send_after_the_answer(response: Response) -> Response:
     waiting: list[tuple[Callable[..., object], tuple[int, ...]]] = g.pop("jobs", [])
     if waiting:
         bound = queue()
-        response.call_on_close(lambda: [_send(bound, verb, ids) for verb, ids in waiting])
+        response.call_on_close(lambda: _send_all(bound, waiting))
     return response
+
+
+def _send_all(bound: Queue, waiting: list[tuple[Callable[..., object], tuple[int, ...]]]) -> None:
+    for verb, ids in waiting:
+        _send(bound, verb, ids)
 
 
 def _send(bound: Queue, verb: Callable[..., Any], ids: tuple[int, ...]) -> None:

@@ -1,7 +1,7 @@
-"""Logs: one JSON object a line in production, readable lines in development; the words of a message are never changed.
+"""Logs: one JSON object a line in production, readable lines in development.
 
-Runbooks grep for whole sentences, so nothing is added inside them. Secrets, tokens and card numbers are not logged in the first place;
-:func:`scrub` is the net below.
+Runbooks grep for whole sentences, so the words of a message are never changed. Secrets, tokens and card
+numbers are not logged in the first place; :func:`scrub` is the net below.
 """
 
 from __future__ import annotations
@@ -14,7 +14,8 @@ from typing import Any
 import structlog
 from structlog.typing import EventDict, Processor, WrappedLogger
 
-# 13 to 19 digits with or without spaces are a card number until proven otherwise; gateway ids are shorter or have letters.
+# 13 to 19 digits with or without spaces are a card number until proven otherwise; gateway ids are shorter or
+# have letters.
 _CARD = re.compile(r"(?<![\w-])(?:\d[ -]?){12,18}\d(?![\w-])")
 _SECRET_WORDS = re.compile(
     r"(?i)(authorization|secret|token|password|cryptogram)(['\"]?\s*[=:]\s*['\"]?)([^\s'\",&}]+)"
@@ -58,7 +59,7 @@ def configure(log_format: str) -> None:
         logging.getLogger(chatty).setLevel(logging.WARNING)
 
 
-def _scrub_event(logger: WrappedLogger, method: str, event: EventDict) -> EventDict:
+def _scrub_event(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
     for key, value in event.items():
         if isinstance(value, str):
             event[key] = value if key == "exception" else scrub(value)

@@ -12,7 +12,8 @@ KOPECK = Decimal("0.01")
 ZERO = Decimal("0.00")
 LARGEST = Decimal("9999999999.99")
 
-# What both gateways write: ASCII digits, a dot, at most two decimals. "1e3", "990,00", " 5", "−1" and full-width digits are not amounts.
+# What both gateways write: ASCII digits, a dot, at most two decimals. "1e3", "990,00", " 5", "−1" and full-
+# width digits are not amounts.
 _WRITTEN = re.compile(r"[0-9]{1,10}(\.[0-9]{1,2})?", re.ASCII)
 
 

@@ -1,4 +1,4 @@
-"""Secrets at rest: encryption with rotating keys, masks for the screen, fingerprints for finding without reading."""
+"""Secrets at rest: encryption with rotating keys, masks for screens, fingerprints to find them by."""
 
 from __future__ import annotations
 
@@ -14,7 +14,10 @@ class SecretUnreadable(Exception):
 
 
 class Vault:
-    """Encrypts with the newest key and opens with any of them (https://cryptography.io/en/latest/fernet/#cryptography.fernet.MultiFernet)."""
+    """Encrypts with the newest key and opens with any of them.
+
+    https://cryptography.io/en/latest/fernet/#cryptography.fernet.MultiFernet
+    """
 
     def __init__(self, keys: Sequence[str]) -> None:
         """Take Fernet keys, newest first. Raises ValueError when there is none or one is malformed."""
@@ -47,20 +50,19 @@ class Vault:
         return hmac.new(self._pepper, secret.encode(), hashlib.sha256).hexdigest()
 
 
-_vault: Vault | None = None
+_in_use: list[Vault] = []
 
 
 def use(vault: Vault) -> None:
     """Make *vault* the one of this process."""
-    global _vault
-    _vault = vault
+    _in_use[:] = [vault]
 
 
 def vault() -> Vault:
     """The vault of this process. Raises RuntimeError before :func:`use`."""
-    if _vault is None:
+    if not _in_use:
         raise RuntimeError("no encryption keys are loaded")
-    return _vault
+    return _in_use[0]
 
 
 def mask(secret: str) -> str:

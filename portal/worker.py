@@ -1,7 +1,7 @@
 """The RQ worker, and the scheduler that sweeps.
 
-RQ delivers ids and is never the truth (law 8). The scheduler reads what is due from the database every few seconds and holds a
-PostgreSQL advisory lock, so that two of them are one.
+RQ delivers ids and is never the truth (law 8). The scheduler reads what is due from the database every few
+seconds and holds a PostgreSQL advisory lock, so that two of them are one.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ LOCK = 0x706F7274616C
 
 
 class PortalWorker(Worker):
-    """Runs each job inside the application, in a process of its own, with a database connection of its own."""
+    """Runs each job inside the application, in a process and on a database connection of its own."""
 
     app: Flask
 
@@ -62,7 +62,7 @@ def schedule(app: Flask) -> None:
     """Sweep every few seconds until SIGTERM or SIGINT. A second scheduler waits until the first is gone."""
     stop = threading.Event()
 
-    def asked_to_stop(number: int, frame: FrameType | None) -> None:
+    def asked_to_stop(_number: int, _frame: FrameType | None) -> None:
         stop.set()
 
     for number in (signal.SIGTERM, signal.SIGINT):

@@ -24,7 +24,7 @@ def open_for_payment(
     payment_id: int | None,
     now: datetime,
 ) -> None:
-    """Open a case about a payment the gateway speaks of; once per kind and gateway's id, however often it is told."""
+    """Open a case about a payment the gateway speaks of; once per kind and gateway's id."""
     facts = {
         "reference": told.reference,
         "account": told.account,

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Row, select, update
+from sqlalchemy import Row, select
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
@@ -26,7 +26,10 @@ _PAID = {"Completed": Outcome.SUCCEEDED, "Authorized": Outcome.AUTHORIZED}
 
 
 def check(session: Session, told: CloudPaymentsNotification, now: datetime) -> int:
-    """Answer the question whether a payment may go on. Reads only: nothing may follow, should the payer walk away."""
+    """Answer the question whether a payment may go on.
+
+    Reads only: nothing may follow, should the payer walk away.
+    """
     found = session.execute(
         select(_payments, User.public_id.label("payer"), User.disabled_at)
         .join(User, User.id == _payments.c.user_id)
@@ -85,9 +88,7 @@ def _cancel(session: Session, told: CloudPaymentsNotification, now: datetime) ->
         or payment.gateway_payment_id != told.gateway_payment_id
     ):
         return Settlement(Verdict.IGNORED, f"cancel while it {payment.status.value}", payment.id)
-    return settlement.settle(
-        session, payment, _snapshot(told, payment, Outcome.FAILED, failure_code="canceled"), now
-    )
+    return settlement.settle(session, payment, _snapshot(told, Outcome.FAILED, failure_code="canceled"), now)
 
 
 def _refund(session: Session, told: CloudPaymentsNotification, now: datetime) -> Settlement:
@@ -107,8 +108,11 @@ def _refund(session: Session, told: CloudPaymentsNotification, now: datetime) ->
     return refunds.book(session, payment, told.gateway_refund_id, told.amount, told.currency, now)
 
 
-def _recurrent(session: Session, told: CloudPaymentsNotification, now: datetime) -> Settlement:
-    """A subscription at CloudPayments changed. We make none (the portal owns the clock), so there is nothing of ours to move."""
+def _recurrent(_session: Session, told: CloudPaymentsNotification, _now: datetime) -> Settlement:
+    """A subscription at CloudPayments changed.
+
+    We make none (the portal owns the clock), so there is nothing of ours to move.
+    """
     return Settlement(Verdict.IGNORED, f"CloudPayments' own subscription is {told.status or 'unnamed'}"[:200])
 
 
@@ -130,7 +134,7 @@ def _receipt(session: Session, told: CloudPaymentsNotification, now: datetime) -
 
 def _settle(session: Session, told: CloudPaymentsNotification, outcome: Outcome, now: datetime) -> Settlement:
     payment = _find(session, told)
-    snapshot = _snapshot(told, payment, outcome)
+    snapshot = _snapshot(told, outcome)
     if payment is None:
         if outcome is Outcome.FAILED:
             return Settlement(Verdict.IGNORED, "a refusal of an unknown order")
@@ -163,7 +167,6 @@ def _find(session: Session, told: CloudPaymentsNotification) -> Row[Any] | None:
 
 def _snapshot(
     told: CloudPaymentsNotification,
-    payment: Row[Any] | None,
     outcome: Outcome,
     *,
     failure_code: str | None = None,

@@ -44,7 +44,8 @@ def agreement(plan: Plan, amount: Decimal, first_charge_at: datetime) -> Agreeme
     day = format_date(first_charge_at.astimezone(ZoneInfo(config.tz_display)), "d MMMM y", locale="ru")
     text = (
         f"Согласен на автоматическое продление тарифа «{plan.title}»: {to_people(amount, plan.currency)} "
-        f"каждые {plan.period_days} дн., первое списание — {day}. О каждом списании предупредим письмом заранее. "
+        f"каждые {plan.period_days} дн., первое списание — {day}. О каждом списании предупредим "
+        "письмом заранее. "
         "Отключить продление и отвязать карту можно в любой момент в личном кабинете, одним нажатием."
     )
     return Agreement(VERSION, text, amount, plan.currency, plan.period_days)

@@ -25,21 +25,24 @@ def are_open() -> tuple[GatewayName, ...]:
 
 
 def gateway(name: GatewayName) -> Gateway:
-    """A gateway ready to be called. Raises GatewayClosed without credentials, CallInsideTransaction inside a transaction."""
+    """A gateway ready to be called.
+
+    Raises GatewayClosed without credentials, CallInsideTransaction inside a transaction.
+    """
     return cloudpayments() if name is GatewayName.CLOUDPAYMENTS else yookassa()
 
 
 def cloudpayments() -> CloudPayments:
     """CloudPayments, ready to be called; see :func:`gateway`."""
     found = _kept(GatewayName.CLOUDPAYMENTS)
-    assert isinstance(found, CloudPayments)  # noqa: S101 - the key says so
+    assert isinstance(found, CloudPayments)  # the key says so
     return found
 
 
 def yookassa() -> YooKassa:
     """YooKassa, ready to be called; see :func:`gateway`."""
     found = _kept(GatewayName.YOOKASSA)
-    assert isinstance(found, YooKassa)  # noqa: S101 - the key says so
+    assert isinstance(found, YooKassa)  # the key says so
     return found
 
 
@@ -56,7 +59,7 @@ def test_mode(name: GatewayName) -> bool:
 
 
 def _kept(name: GatewayName) -> Gateway:
-    """One object per credentials, so that connections are kept open; another after the operator changed them."""
+    """One object per credentials, so that connections are kept; another after they were changed."""
     release()
     if name not in are_open():
         raise GatewayClosed

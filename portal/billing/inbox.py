@@ -1,8 +1,8 @@
 """The inbox: every authentic notification is kept as it came, then carried out; a repeat costs one conflict.
 
-CloudPayments signs what it says, so it is applied in the transaction that keeps it. YooKassa signs nothing, so its notification
-is only a doorbell: a worker reads the object back from the API (:func:`process`). What could not be carried out stays
-``received`` and the sweep tries again on a growing schedule.
+CloudPayments signs what it says, so it is applied in the transaction that keeps it. YooKassa signs nothing,
+so its notification is only a doorbell: a worker reads the object back from the API (:func:`process`). What
+could not be carried out stays ``received`` and the sweep tries again on a growing schedule.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from sqlalchemy.orm import Session
 from portal import clock, jobs
 from portal.billing import cloudpayments_events, yookassa_events
 from portal.billing.settlement import Settlement, Verdict
-from portal.database import db, transaction
+from portal.database import changed, db, transaction
 from portal.gateways.base import GatewayError
 from portal.gateways.cloudpayments import notifications as cloudpayments_notifications
 from portal.gateways.cloudpayments.notifications import CloudPaymentsNotification
@@ -55,9 +55,12 @@ class Delivery:
 
 
 def receive_cloudpayments(delivery: Delivery, told: CloudPaymentsNotification, now: datetime) -> None:
-    """Keep and carry out a signed notification, in one transaction. When this returns, what it says is committed.
+    """Keep and carry out a signed notification, in one transaction.
 
-    If carrying it out fails for a reason of ours, the notification alone is kept and the sweep goes on with it.
+    When this returns, what it says is committed.
+
+    If carrying it out fails for a reason of ours, the notification alone is kept and the sweep goes on with
+    it.
     """
     try:
         with transaction() as session:
@@ -95,7 +98,10 @@ def receive_yookassa(delivery: Delivery, told: YooKassaNotification, now: dateti
 
 
 def process(event_id: int) -> bool:
-    """Carry out a kept notification. Safe to run twice and at the same time as itself. Tells whether it is done."""
+    """Carry out a kept notification.
+
+    Safe to run twice and at the same time as itself. Tells whether it is done.
+    """
     now = clock.now()
     event = _claim(event_id, now)
     if event is None:
@@ -158,7 +164,8 @@ def _row(
     return {
         "gateway": gateway,
         "kind": kind[:40],
-        # The bytes are in the key: a notification that says something else is another one, whatever id it carries.
+        # The bytes are in the key: a notification that says something else is another one, whatever id it
+        # carries.
         "dedupe_key": f"{gateway.value}:{kind[:30]}:{digest}",
         "raw_payload": delivery.raw,
         "content_type": delivery.content_type[:120],
@@ -180,7 +187,7 @@ def _insert(session: Session, row: dict[str, Any]) -> int | None:
 
 
 def _claim(event_id: int, now: datetime) -> WebhookEvent | None:
-    """Take a waiting notification for this process for a minute; ``None`` when it is done or another process has it."""
+    """Take a waiting notification for a minute; ``None`` when it is done or another process has it."""
     with transaction() as session:
         taken = session.execute(
             update(_events)
@@ -191,7 +198,7 @@ def _claim(event_id: int, now: datetime) -> WebhookEvent | None:
             )
             .values(next_attempt_at=now + timedelta(minutes=1), attempts=_events.c.attempts + 1)
         )
-        if not taken.rowcount:
+        if not changed(taken):
             return None
         return session.get_one(WebhookEvent, event_id, populate_existing=True)
 
@@ -199,7 +206,7 @@ def _claim(event_id: int, now: datetime) -> WebhookEvent | None:
 def _finish(
     session: Session, event_id: int, settlement: Settlement, now: datetime, attempts: int = 0
 ) -> None:
-    """Write down what came of a notification; one that has to wait stays ``received``, bound to its payment."""
+    """Write down what came of a notification; one that waits stays ``received``, bound to its payment."""
     if settlement.verdict is Verdict.WAITS:
         _postpone(session, event_id, attempts, settlement.why, now, payment_id=settlement.payment_id)
         return

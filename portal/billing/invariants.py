@@ -43,14 +43,16 @@ INVARIANTS = (
         "No purchased plan without captured money of the same customer and plan.",
         """
         SELECT pp.id, pp.payment_id, p.status FROM purchased_plans pp JOIN payments p ON p.id = pp.payment_id
-        WHERE p.status <> 'succeeded' OR p.purpose = 'live_check' OR p.user_id <> pp.user_id OR p.plan_id <> pp.plan_id""",
+        WHERE p.status <> 'succeeded' OR p.purpose = 'live_check'
+        OR p.user_id <> pp.user_id OR p.plan_id <> pp.plan_id""",
     ),
     Invariant(
         "period-of-other-length",
         "A purchased plan is as long, and has as many e-mails, as its payment bought.",
         """
         SELECT pp.id, pp.payment_id FROM purchased_plans pp JOIN payments p ON p.id = pp.payment_id
-        WHERE pp.ends_at - pp.starts_at <> make_interval(days => p.period_days) OR pp.email_quota <> p.email_quota""",
+        WHERE pp.ends_at - pp.starts_at <> make_interval(days => p.period_days)
+        OR pp.email_quota <> p.email_quota""",
     ),
     Invariant(
         "periods-overlap",
@@ -80,7 +82,8 @@ INVARIANTS = (
         "refunded-but-running",
         "A payment that went back in full holds no running period.",
         """
-        SELECT p.id, p.transaction_id, pp.id AS period FROM payments p JOIN purchased_plans pp ON pp.payment_id = p.id
+        SELECT p.id, p.transaction_id, pp.id AS period FROM payments p JOIN purchased_plans pp ON
+        pp.payment_id = p.id
         WHERE p.refunded_amount = p.amount AND pp.revoked_at IS NULL""",
     ),
     Invariant(
@@ -117,8 +120,8 @@ INVARIANTS = (
         "renewal-without-method",
         "Renewal is on only with a saved method of the same customer that is not unlinked.",
         """
-        SELECT s.id, s.payment_method_id FROM subscriptions s LEFT JOIN payment_methods m ON m.id = s.payment_method_id
-        WHERE s.auto_renew AND s.status IN ('active', 'past_due')
+        SELECT s.id, s.payment_method_id FROM subscriptions s LEFT JOIN payment_methods m ON m.id =
+        s.payment_method_id WHERE s.auto_renew AND s.status IN ('active', 'past_due')
         AND (m.id IS NULL OR m.detached_at IS NOT NULL OR m.user_id <> s.user_id)""",
     ),
     Invariant(

@@ -17,7 +17,7 @@ _methods: Any = PaymentMethod.__table__
 
 
 def is_agreed(session: Session, payment_id: int) -> bool:
-    """Whether the customer agreed, with this very payment, to have the method kept, and has not taken it back."""
+    """Whether the customer agreed with this very payment to have the method kept, and still does."""
     agreed = exists().where(Consent.payment_id == payment_id, Consent.withdrawn_at.is_(None))
     return bool(session.scalar(select(agreed)))
 

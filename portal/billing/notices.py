@@ -1,4 +1,4 @@
-"""Words to customers: written to the outbox in the transaction of what they tell about, sent after it, once."""
+"""Words to customers: written in the transaction of what they tell about, sent after it, once."""
 
 from __future__ import annotations
 
@@ -11,15 +11,16 @@ from flask import current_app, render_template
 from sqlalchemy import select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
-from sqlalchemy.orm.exc import NoResultFound
 
 from config import Config
 from portal import clock, jobs
-from portal.database import db, transaction
-from portal.mail import MailError, Mailer
+from portal.database import changed, db, transaction
+from portal.mail import Mailer, MailError
 from portal.models import Channel, Notification, Payment, PaymentStatus, User
 
 log = logging.getLogger(__name__)
+
+_outbox: Any = Notification.__table__
 
 #: A declined card is often followed by one that works, in the same window: the letter waits for that.
 SECOND_CARD = timedelta(minutes=10)
@@ -27,7 +28,8 @@ _BACK_OFF = (1, 2, 5, 15, 60, 180, 720)  # minutes
 GIVE_UP_AFTER = timedelta(days=3)
 _CLAIM = timedelta(minutes=2)  # longer than a letter can take, so that two workers do not send one letter
 
-#: Facts that are made when a letter is sent, so that they never lie in the outbox: a signed link out of its row's id.
+#: Facts that are made when a letter is sent, so that they never lie in the outbox: a signed link out of its
+#: row's id.
 _AT_SENDING: dict[str, Callable[[Any, str], dict[str, Any]]] = {}
 
 
@@ -65,7 +67,10 @@ def recent(user_id: int, limit: int = 10) -> list[Notification]:
 
 
 def deliver(notification_id: int) -> bool:
-    """Send one letter if it is due and unsent. Safe to run twice and at the same time as itself. Tells whether it was sent."""
+    """Send one letter if it is due and unsent.
+
+    Safe to run twice and at the same time as itself. Tells whether it was sent.
+    """
     now = clock.now()
     claimed = _claim(notification_id, now)
     if claimed is None:
@@ -122,9 +127,8 @@ def _write(
         }
         for channel in channels
     ]
-    table = Notification.__table__
-    written = insert(table).values(rows).on_conflict_do_nothing(index_elements=["dedupe_key"])  # type: ignore[arg-type]  # a Table
-    for notification_id, channel in session.execute(written.returning(table.c.id, table.c.channel)).all():
+    written = insert(_outbox).values(rows).on_conflict_do_nothing(index_elements=["dedupe_key"])
+    for notification_id, channel in session.execute(written.returning(_outbox.c.id, _outbox.c.channel)).all():
         if channel is Channel.EMAIL and not letter_after:
             jobs.enqueue(deliver, notification_id)
 
@@ -143,14 +147,12 @@ def _claim(notification_id: int, now: datetime) -> tuple[Notification, User] | N
             .values(next_attempt_at=now + _CLAIM, attempts=Notification.attempts + 1)
             .execution_options(synchronize_session=False)
         )
-        if not taken.rowcount:  # type: ignore[attr-defined]  # an UPDATE's result has it
+        if not changed(taken):
             return None
         found = select(Notification, User).join(User, User.id == Notification.user_id)
         row = session.execute(
             found.where(Notification.id == notification_id).execution_options(populate_existing=True)
-        ).one_or_none()
-        if row is None:
-            raise NoResultFound(f"notification {notification_id}")
+        ).one()
         return row[0], row[1]
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import logging
+import re
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -12,16 +13,17 @@ from sqlalchemy import select, update
 
 from config import Config
 from portal.billing import doors, settlement
-from portal.database import db, transaction
+from portal.database import changed, db, transaction
 from portal.errors import InvalidRequest, NotFound
 from portal.gateways import declines
-from portal.gateways.base import BillingMode, GatewayError, PaymentOrder, PaymentSnapshot
+from portal.gateways.base import BillingMode, GatewayError, Outcome, PaymentOrder, PaymentSnapshot
 from portal.models import GatewayName, Payment, PaymentStatus, User
 
 log = logging.getLogger(__name__)
 
-#: Seconds within which a gateway may still be at work on a request whose answer was lost. YooKassa answers within 30 s,
-#: CloudPayments' API within 5 minutes (cloudpayments.md 1.3): only after that does "not found" mean "it never happened".
+#: Seconds within which a gateway may still be at work on a request whose answer was lost. YooKassa answers
+#: within 30 s, CloudPayments' API within 5 minutes (cloudpayments.md 1.3): only after that does "not found"
+#: mean "it never happened".
 ANSWER_LIMIT = 60
 ANSWER_LIMITS = {GatewayName.YOOKASSA: timedelta(seconds=90), GatewayName.CLOUDPAYMENTS: timedelta(minutes=6)}
 #: The return page may ask this often per payment.
@@ -51,7 +53,10 @@ class PaymentNotFound(NotFound):
 
 
 def owned(user_id: int, transaction_id: str | None) -> Payment:
-    """One payment of this customer. Raises PaymentNotFound alike for a strange id and for somebody else's payment."""
+    """One payment of this customer.
+
+    Raises PaymentNotFound alike for a strange id and for somebody else's payment.
+    """
     if not transaction_id or len(transaction_id) > 36 or "\x00" in transaction_id:
         raise PaymentNotFound
     found = db.session.scalar(
@@ -63,7 +68,10 @@ def owned(user_id: int, transaction_id: str | None) -> Payment:
 
 
 def history(user_id: int, limit: int, cursor: str | None, gateway: GatewayName | None = None) -> HistoryPage:
-    """The customer's payments, newest first, by keyset: page 500 costs what page 1 does. Raises InvalidRequest for a bad cursor."""
+    """The customer's payments, newest first, by keyset: page 500 costs what page 1 does.
+
+    Raises InvalidRequest for a bad cursor.
+    """
     query = select(Payment).where(Payment.user_id == user_id).order_by(Payment.id.desc())
     if gateway is not None:
         query = query.where(Payment.gateway == gateway)
@@ -84,7 +92,7 @@ def failure(payment: Payment, locale: str = "ru") -> Failure | None:
 
 
 def as_order(payment: Payment, user: User) -> PaymentOrder:
-    """The payment as its gateway is told of it: out of frozen columns only, so that a repeat is the same to the byte."""
+    """The payment as its gateway is told of it: frozen columns only, so a repeat is the same to the byte."""
     config: Config = current_app.extensions["portal_config"]
     return PaymentOrder(
         transaction_id=payment.transaction_id,
@@ -109,11 +117,11 @@ def reread(payment_id: int) -> Payment:
 
 
 def ask(payment: Payment, now: datetime) -> Payment:
-    """The return page's door: find out what became of a payment, unless that is known or was asked a moment ago.
+    """The return page's door: find out what became of a payment, unless that was asked a moment ago.
 
     A gateway in trouble is no error here: the page says truthfully that the answer is still out.
     """
-    if payment.status in {PaymentStatus.SUCCEEDED} or payment.next_check_at is None:
+    if payment.status is PaymentStatus.SUCCEEDED or payment.next_check_at is None:
         return payment
     with transaction() as session:
         # Whoever moves the mark asks; a second browser tab waits for the first one's answer.
@@ -125,7 +133,7 @@ def ask(payment: Payment, now: datetime) -> Payment:
             .values(asked_at=now)
             .execution_options(synchronize_session=False)
         )
-    if not mark.rowcount:  # type: ignore[attr-defined]  # an UPDATE's result has it
+    if not changed(mark):
         return reread(payment.id)
     try:
         return refresh(payment.id, now)
@@ -137,7 +145,10 @@ def ask(payment: Payment, now: datetime) -> Payment:
 
 
 def refresh(payment_id: int, now: datetime) -> Payment:
-    """Ask the gateway what became of a payment and carry out the answer. Raises GatewayError when there is none."""
+    """Ask the gateway what became of a payment and carry out the answer.
+
+    Raises GatewayError when there is none.
+    """
     payment = reread(payment_id)
     user = db.session.get_one(User, payment.user_id)
     order = as_order(payment, user)
@@ -161,7 +172,7 @@ def _close_if_over(payment: Payment, told: PaymentSnapshot | None, now: datetime
         payment.next_check_at = None
     elif (
         payment.status in {PaymentStatus.PENDING, PaymentStatus.FAILED}
-        and told_nothing_open(payment, told)
+        and _holds_nothing(told)
         and now >= payment.expires_at
     ):
         if payment.status is PaymentStatus.PENDING:
@@ -169,9 +180,9 @@ def _close_if_over(payment: Payment, told: PaymentSnapshot | None, now: datetime
         payment.next_check_at = None
 
 
-def told_nothing_open(payment: Payment, told: PaymentSnapshot | None) -> bool:
+def _holds_nothing(told: PaymentSnapshot | None) -> bool:
     """Whether the gateway holds nothing that could still turn into money for this order."""
-    return told is None or told.outcome.value == "failed"
+    return told is None or told.outcome is Outcome.FAILED
 
 
 def _write_cursor(payment_id: int) -> str:
@@ -181,8 +192,8 @@ def _write_cursor(payment_id: int) -> str:
 def _read_cursor(cursor: str) -> int:
     try:
         text = base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)).decode("ascii")
-        if not (text.startswith("p") and text[1:].isdigit() and len(text) <= 19):
-            raise ValueError
-        return int(text[1:])
     except ValueError:
-        raise InvalidRequest("Неверный указатель страницы.") from None
+        text = ""
+    if not re.fullmatch(r"p[0-9]{1,18}", text):
+        raise InvalidRequest("Неверный указатель страницы.")
+    return int(text[1:])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 from decimal import Decimal
+from typing import Any
 
 from sqlalchemy import select
 
@@ -61,7 +62,7 @@ def _is_code(code: object) -> bool:
 
 def _terms(
     code: str, title: str, description: str, price: str, discount: str, days: int, quota: int
-) -> dict[str, object]:
+) -> dict[str, Any]:
     return {
         "code": code,
         "title": title,

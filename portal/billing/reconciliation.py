@@ -26,8 +26,8 @@ class Report:
 def reconcile(now: datetime, since: datetime | None = None) -> Report:
     """Ask about everything open; with *since* also walk through what the gateways list from then on.
 
-    Payments that are paid there and open here are settled; money that fits no order becomes a case. Raises GatewayError when a
-    list cannot be had; what was settled until then stays settled.
+    Payments that are paid there and open here are settled; money that fits no order becomes a case. Raises
+    GatewayError when a list cannot be had; what was settled until then stays settled.
     """
     report = Report()
     report.asked, report.unanswered = sweep.ask_about_everything_open(now)

@@ -30,8 +30,8 @@ def book(
 ) -> Settlement:
     """Write down a refund that the gateway made, under the lock of its payment; in the caller's transaction.
 
-    It waits while the payment's own success has not been heard of. A refund of the whole sum takes the period back; a partial
-    one leaves it.
+    It waits while the payment's own success has not been heard of. A refund of the whole sum takes the period
+    back; a partial one leaves it.
     """
     if payment.status is not PaymentStatus.SUCCEEDED:
         return Settlement(Verdict.WAITS, "refund before its payment", payment.id)

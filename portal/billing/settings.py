@@ -9,6 +9,7 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from datetime import datetime
+from typing import Any
 
 from flask import current_app
 from sqlalchemy import select
@@ -30,7 +31,8 @@ class ShopSettings:
     cloudpayments_public_id: str = ""
     cloudpayments_api_secret: str = ""
     cloudpayments_test_mode: bool = False
-    #: Accept the seed's X-Signature on the notification URLs: for shops that relay notifications in that form.
+    #: Accept the seed's X-Signature on the notification URLs: for shops that relay notifications in that
+    #: form.
     cloudpayments_relay_signature: bool = False
     yookassa_shop_id: str = ""
     yookassa_secret_key: str = ""
@@ -116,7 +118,8 @@ def _combine(config: Config, stored: Mapping[str, str | None]) -> ShopSettings:
         for field in fields(ShopSettings)
         if (text := stored.get(field.name)) is not None
     }
-    return ShopSettings(**{**first, **set_here})  # type: ignore[arg-type]  # _parse gives each field its own type
+    values: dict[str, Any] = {**first, **set_here}
+    return ShopSettings(**values)
 
 
 def _parse(name: str, kind: str, text: str) -> str | int | bool:

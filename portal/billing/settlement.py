@@ -1,7 +1,7 @@
 """The one verb behind three doors: what a gateway says about a payment, judged and carried out.
 
-A notification, the return page and the sweep all end here, so they cannot disagree. Statements are Core, not ORM flushes:
-this is the hot path of a notification.
+A notification, the return page and the sweep all end here, so they cannot disagree. Statements are Core, not
+ORM flushes: this is the hot path of a notification.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from sqlalchemy import Row, exists, select, update
 from sqlalchemy.orm import Session
 
 from portal.billing import cases, doors, methods, notices, subscriptions
+from portal.database import changed
 from portal.gateways.base import BillingMode, Outcome, PaymentSnapshot
 from portal.models import CaseKind, GatewayName, Payment, PaymentPurpose, PaymentStatus, User
 from portal.models.payment import may_move
@@ -66,8 +67,8 @@ def locked(
 def settle(session: Session, payment: Row[Any], told: PaymentSnapshot, now: datetime) -> Settlement:
     """Carry out what the gateway says about a payment that :func:`locked` gave; in the caller's transaction.
 
-    Money is believed only when amount, currency, account, shop and test mode are those of our order; otherwise a case is opened
-    and nothing moves. Safe to repeat: a second time there is nothing new.
+    Money is believed only when amount, currency, account, shop and test mode are those of our order;
+    otherwise a case is opened and nothing moves. Safe to repeat: a second time there is nothing new.
     """
     if told.outcome is Outcome.SUCCEEDED:
         return _captured(session, payment, told, now)
@@ -158,7 +159,10 @@ def _held(session: Session, payment: Row[Any], told: PaymentSnapshot, now: datet
 
 
 def _refused(session: Session, payment: Row[Any], told: PaymentSnapshot, now: datetime) -> Settlement:
-    """A refusal of one attempt. Captured money is never un-captured by it, nor a hold by the refusal of another attempt."""
+    """A refusal of one attempt.
+
+    Captured money is never un-captured by it, nor a hold by the refusal of another attempt.
+    """
     about_another = payment.gateway_payment_id not in {None, told.gateway_payment_id}
     if payment.status is PaymentStatus.AUTHORIZED and about_another:
         return Settlement(Verdict.IGNORED, "a refusal of another attempt", payment.id)
@@ -177,7 +181,8 @@ def _refused(session: Session, payment: Row[Any], told: PaymentSnapshot, now: da
         return Settlement(Verdict.IGNORED, f"a refusal after it {payment.status.value}", payment.id)
     values: dict[str, Any] = {"failure_code": told.failure_code and told.failure_code[:64], "failed_at": now}
     if payment.gateway is GatewayName.YOOKASSA:
-        # YooKassa's canceled is final; CloudPayments' payer may try again in the same widget (cloudpayments.md 7.11).
+        # YooKassa's canceled is final; CloudPayments' payer may try again in the same widget
+        # (cloudpayments.md 7.11).
         values |= {"gateway_payment_id": told.gateway_payment_id, "next_check_at": None}
     _move(session, payment, PaymentStatus.FAILED, **values)
     if payment.superseded_at is None and payment.purpose is not PaymentPurpose.LIVE_CHECK:
@@ -213,7 +218,7 @@ def _move(session: Session, payment: Row[Any], status: PaymentStatus, **values: 
         .where(_payments.c.id == payment.id, _payments.c.status == payment.status)
         .values(status=status, **values)
     )
-    if moved.rowcount != 1:  # type: ignore[attr-defined]  # an UPDATE's result has it
+    if not changed(moved):
         raise AssertionError(f"{payment.transaction_id} was not locked")
 
 

@@ -32,7 +32,9 @@ class Standing:
 
 
 def activate(session: Session, payment: Row[Any], method_id: int | None, now: datetime) -> datetime:
-    """Give the period that *payment* paid for, and say when it ends. Called once per payment, under the lock of payment and user.
+    """Give the period that *payment* paid for, and say when it ends.
+
+    Called once per payment, under the lock of payment and user.
 
     A period begins now, or where the paid time ends: nothing that was paid for is lost.
     """
@@ -79,7 +81,7 @@ def activate(session: Session, payment: Row[Any], method_id: int | None, now: da
 
 
 def revoke(session: Session, payment: Row[Any], now: datetime) -> None:
-    """Take back the period of a payment that was refunded in full; later periods move up, so that no paid day is lost."""
+    """Take back the period of a payment refunded in full; later ones move up, so no paid day is lost."""
     period = session.scalar(
         select(PurchasedPlan)
         .where(PurchasedPlan.payment_id == payment.id, PurchasedPlan.revoked_at.is_(None))
@@ -157,7 +159,10 @@ def _status(subscription: Subscription | None, now: datetime) -> str:
 
 
 def expire(now: datetime, limit: int = 500) -> int:
-    """Say of subscriptions whose paid time is over that it is over. Access ended by itself; this only tells about it."""
+    """Say of subscriptions whose paid time is over that it is over.
+
+    Access ended by itself; this only tells about it.
+    """
     with transaction() as session:
         over = (
             select(Subscription.id)

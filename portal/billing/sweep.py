@@ -1,8 +1,8 @@
 """The sweep: whatever was left behind is found in the database and carried on.
 
-Webhooks may be lost, workers killed, Redis emptied: every unfinished row knows when it is to be looked at again. The scheduler
-sweeps every few seconds; ``flask reconcile`` and the sandbox's clock use the same verbs. Sweeping twice, or in two places at
-once, does nothing twice.
+Webhooks may be lost, workers killed, Redis emptied: every unfinished row knows when it is to be looked at
+again. The scheduler sweeps every few seconds; ``flask reconcile`` and the sandbox's clock use the same verbs.
+Sweeping twice, or in two places at once, does nothing twice.
 """
 
 from __future__ import annotations
@@ -44,7 +44,10 @@ _AT_ONCE = 100
 
 
 def sweep(now: datetime) -> int:
-    """Carry on everything that is due at *now*; say how much there was. Trouble with one row stops no other."""
+    """Carry on everything that is due at *now*; say how much there was.
+
+    Trouble with one row stops no other.
+    """
     done = sum(_each("notification", inbox.process, inbox.waiting(now, _AT_ONCE)))
     done += sum(_each("payment", lambda found: payments.refresh(found, now), _claim_payments(now)))
     done += sum(_each("binding", lambda found: bindings.refresh(found, now), _claim_bindings(now)))
@@ -120,7 +123,7 @@ def _each(what: str, verb: Callable[[int], object], ids: list[int]) -> list[bool
 
 
 def _claim_payments(now: datetime) -> list[int]:
-    """Take payments whose time has come and say when they are to be looked at next, should this look bring nothing."""
+    """Take payments whose time has come, and say when to look next should this look bring nothing."""
     with transaction() as session:
         found = session.scalars(
             select(Payment)

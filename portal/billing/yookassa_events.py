@@ -1,4 +1,4 @@
-"""What a YooKassa notification means: it names an object, and the object is read back from the API (law 6)."""
+"""What a YooKassa notification means: it names an object, which is read back from the API (law 6)."""
 
 from __future__ import annotations
 
@@ -17,7 +17,10 @@ _payments: Any = Payment.__table__
 
 
 def carry_out(event: str, object_id: str, now: datetime) -> Settlement:
-    """Ask YooKassa about the object a notification named, and carry out what is true. Raises GatewayError without an answer."""
+    """Ask YooKassa about the object a notification named, and carry out what is true.
+
+    Raises GatewayError without an answer.
+    """
     if event.startswith("payment_method."):
         return bindings.heard(object_id, now)
     if event.startswith("refund."):
@@ -55,7 +58,10 @@ def _unknown(session: Any, told: PaymentSnapshot, now: datetime) -> Settlement:
 
 
 def _refund(gateway_refund_id: str, now: datetime) -> Settlement:
-    """Read one refund at YooKassa and book it. One made in the shop's cabinet has an id we have never seen (yookassa.md 4)."""
+    """Read one refund at YooKassa and book it.
+
+    One made in the shop's cabinet has an id we have never seen (yookassa.md 4).
+    """
     told = doors.yookassa().fetch_refund(gateway_refund_id)
     if told is None or told.outcome is not Outcome.SUCCEEDED:
         return Settlement(Verdict.IGNORED, "no such successful refund at YooKassa")

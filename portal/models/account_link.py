@@ -16,11 +16,14 @@ class LinkPurpose(StrEnum):
     """What opening the link is good for."""
 
     CONFIRM_EMAIL = "confirm_email"
-    RESET_PASSWORD = "reset_password"
+    RESET_PASSWORD = "reset_password"  # noqa: S105 - a purpose, not a password
 
 
 class AccountLink(Base):
-    """One signed, expiring link that works once. The link itself is made when the letter is, from this row's id and SECRET_KEY."""
+    """One signed, expiring link that works once.
+
+    The link itself is made when the letter is, from this row's id and SECRET_KEY.
+    """
 
     __tablename__ = "account_links"
 

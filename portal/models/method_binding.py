@@ -14,7 +14,10 @@ from portal.models.payment import GatewayName
 
 
 class BindingStatus(StrEnum):
-    """Where a binding stands. There is no notification of a failure: it is asked about until its hour has passed."""
+    """Where a binding stands.
+
+    There is no notification of a failure: it is asked about until its hour has passed.
+    """
 
     PENDING = "pending"
     ACTIVE = "active"

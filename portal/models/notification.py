@@ -1,4 +1,4 @@
-"""The outbox of words to customers: one row per event and channel, written in the transaction of what it tells about."""
+"""The outbox of words to customers: one row per event and channel, written with what it tells about."""
 
 from __future__ import annotations
 

@@ -42,7 +42,8 @@ class GatewayName(StrEnum):
     YOOKASSA = "yookassa"
 
 
-#: The table of moves. A failed payment may still succeed: a second card in the same widget, or a truth that came late.
+#: The table of moves. A failed payment may still succeed: a second card in the same widget, or a truth that
+#: came late.
 MOVES: Mapping[PaymentStatus, frozenset[PaymentStatus]] = {
     PaymentStatus.PENDING: frozenset(
         {PaymentStatus.AUTHORIZED, PaymentStatus.SUCCEEDED, PaymentStatus.FAILED, PaymentStatus.UNKNOWN}
@@ -85,7 +86,8 @@ class Payment(Base):
             "plan_id",
             unique=True,
             postgresql_where=text(
-                "status IN ('pending', 'authorized', 'unknown') AND purpose = 'purchase' AND superseded_at IS NULL"
+                "status IN ('pending', 'authorized', 'unknown')"
+                " AND purpose = 'purchase' AND superseded_at IS NULL"
             ),
         ),
         Index("ix_payments_history", "user_id", text("id DESC")),

@@ -13,7 +13,10 @@ from portal.models.payment import GatewayName
 
 
 class PaymentMethod(Base):
-    """A card, or SBP, SberPay, a wallet, that a gateway will charge again for us. Unlinking erases the token."""
+    """A card, or SBP, SberPay, a wallet, that a gateway will charge again for us.
+
+    Unlinking erases the token.
+    """
 
     __tablename__ = "payment_methods"
     __table_args__ = (

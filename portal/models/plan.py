@@ -13,7 +13,10 @@ from portal.models.base import Amount, Moment, identity
 
 
 class Plan(Base):
-    """A tariff: so many e-mails for so many days at a price. What was bought is frozen elsewhere; editing a plan changes no purchase."""
+    """A tariff: so many e-mails for so many days at a price.
+
+    What was bought is frozen elsewhere; editing a plan changes no purchase.
+    """
 
     __tablename__ = "plans"
     __table_args__ = (

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from enum import StrEnum
 
-from sqlalchemy import BigInteger, CheckConstraint, ForeignKey, Index, String, text
+from sqlalchemy import BigInteger, CheckConstraint, ForeignKey, Index, text
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from portal.database import Base
@@ -14,7 +14,10 @@ from portal.models.plan import Plan
 
 
 class SubscriptionStatus(StrEnum):
-    """Where an agreement stands. "Will not renew" is a flag: the customer keeps what is paid until the period ends."""
+    """Where an agreement stands.
+
+    "Will not renew" is a flag: the customer keeps what is paid until the period ends.
+    """
 
     ACTIVE = "active"
     PAST_DUE = "past_due"

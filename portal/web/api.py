@@ -1,4 +1,7 @@
-"""The seeds' JSON API for the signed-in customer. Guards and errors stand in :mod:`portal.web.guards` and ``errors``."""
+"""The seeds' JSON API for the signed-in customer.
+
+Guards and errors stand in :mod:`portal.web.guards` and ``errors``.
+"""
 
 from __future__ import annotations
 

@@ -48,7 +48,7 @@ def widget(transaction_id: str) -> Response:
 
 @blueprint.post("/clock")
 def move_clock() -> Response:
-    """Show another time everywhere and do all that fell due; answers when it is done and what falls due next."""
+    """Show another time everywhere and do all that fell due; answers when that is done."""
     try:
         moment = datetime.fromisoformat(str((request.get_json(silent=True) or {})["now"]))
     except (KeyError, ValueError):
@@ -63,7 +63,7 @@ def move_clock() -> Response:
 
 
 def _wait_for_workers() -> None:
-    """Let jobs that are under way come to their end; without Redis or workers there is nothing to wait for."""
+    """Let jobs that are under way come to their end; without Redis there is nothing to wait for."""
     release()
     queue = jobs.queue()
     until = time.monotonic() + WORKERS_SECONDS

@@ -1,7 +1,8 @@
 """Where the gateways knock. Authentic or nothing (law 6): the raw bytes are judged before anything is parsed.
 
-CloudPayments is answered ``{"code": 0}`` once what it says is committed; YooKassa an empty 200 once the raw row is. A forged or
-unsigned call gets 403 and changes nothing; a database that is down answers 500, so that the gateway comes again.
+CloudPayments is answered ``{"code": 0}`` once what it says is committed; YooKassa an empty 200 once the raw
+row is. A forged or unsigned call gets 403 and changes nothing; a database that is down answers 500, so that
+the gateway comes again.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from portal.billing.inbox import Delivery
 from portal.database import db
 from portal.errors import NotAllowed
 from portal.gateways.cloudpayments import notifications as cloudpayments
+from portal.gateways.cloudpayments.fields import fields_of
 from portal.gateways.cloudpayments.notifications import Kind
 from portal.gateways.cloudpayments.signature import is_authentic, verify_signature
 from portal.gateways.wire import MalformedNotification
@@ -41,11 +43,13 @@ class Forged(NotAllowed):
 def from_cloudpayments(kind: str | None = None) -> Response:
     """Take a notification: any kind on the seed's single address, or each kind on its own.
 
-    The kind is told from the signed fields; the address is only a hint, since the signature does not cover it.
+    The kind is told from the signed fields; the address is only a hint, since the signature does not cover
+    it.
     """
     if kind is not None and kind not in set(Kind):
         raise NoSuchAddress
-    # CloudPayments can be told to notify by GET; then the query string is what is signed (cloudpayments.md 3.7).
+    # CloudPayments can be told to notify by GET; then the query string is what is signed (cloudpayments.md
+    # 3.7).
     by_get = request.method == "GET"
     raw = request.query_string if by_get else request.get_data(cache=True)
     content_type = "application/x-www-form-urlencoded" if by_get else request.content_type or ""
@@ -73,7 +77,7 @@ def from_cloudpayments(kind: str | None = None) -> Response:
 
 @blueprint.post("/yookassa/")
 def from_yookassa() -> Response:
-    """Take a notification from one of YooKassa's networks; what it says is believed only once the object was read."""
+    """Take a notification from YooKassa's networks; it is believed only once the object was read."""
     config: Config = current_app.extensions["portal_config"]
     networks = config.yookassa_webhook_networks
     if not yookassa.is_from_yookassa(
@@ -106,21 +110,21 @@ def _refuse_strange_networks() -> None:
     config: Config = current_app.extensions["portal_config"]
     if not config.cloudpayments_webhook_networks:
         return
-    address = ip_address(request.remote_addr or "0.0.0.0")  # noqa: S104 - an address to compare, not to listen on
+    address = ip_address(request.remote_addr or "::")
     mapped = getattr(address, "ipv4_mapped", None) or address
     if not any(mapped in ip_network(network) for network in config.cloudpayments_webhook_networks):
         raise Forged("Этот адрес не принадлежит CloudPayments.")
 
 
 def _refuse_unsigned(raw: bytes, content_type: str) -> None:
-    """Compare Content-HMAC over the raw bytes; or, where the operator switched it on, the seed's relay signature."""
+    """Compare Content-HMAC over the raw bytes; or, where it is switched on, the seed's relay signature."""
     shop = settings.current()
     if is_authentic(shop.cloudpayments_api_secret, raw, request.headers.get("Content-HMAC")):
         return
     relayed = request.headers.get("X-Signature")
     if shop.cloudpayments_relay_signature and shop.cloudpayments_api_secret and relayed:
         try:
-            fields = cloudpayments.fields_of(raw, content_type)
+            fields = fields_of(raw, content_type)
         except MalformedNotification:
             raise Forged from None
         if verify_signature(fields, relayed, shop.cloudpayments_api_secret):
