@@ -16,6 +16,7 @@ from werkzeug.serving import BaseWSGIServer, make_server
 from portal.sandbox.app import create_sandbox
 from portal.sandbox.config import SandboxConfig
 from portal.sandbox.world import World
+from tests.sandbox.cloudpayments_shop import CloudShop
 
 
 def serve(app: Flask) -> BaseWSGIServer:
@@ -84,6 +85,52 @@ def wait_for() -> Callable[..., Any]:
     return _wait_for
 
 
+@dataclass
+class Shop:
+    """A shop's plain HTTP client of YooKassa: no SDK, so that every byte is ours."""
+
+    url: str
+    count: int = 0
+
+    def call(self, method: str, path: str, **kwargs: Any) -> requests.Response:
+        """Send one request with the shop's credentials unless ``auth`` says otherwise."""
+        kwargs.setdefault("auth", ("100500", "test_sandbox-secret-key"))
+        return requests.request(method, f"{self.url}{path}", timeout=kwargs.pop("timeout", 30), **kwargs)
+
+    def post(self, path: str, body: Any, key: str | None = None, **kwargs: Any) -> requests.Response:
+        """POST a JSON body under a given or a fresh idempotence key."""
+        self.count += 1
+        headers = {"Idempotence-Key": key or f"key-{self.count}", **kwargs.pop("headers", {})}
+        return self.call("POST", path, json=body, headers=headers, **kwargs)
+
+    def get(self, path: str, **kwargs: Any) -> Any:
+        """GET an object that must exist."""
+        answer = self.call("GET", path, **kwargs)
+        assert answer.status_code == 200, answer.text
+        return answer.json()
+
+    def pay(self, reference: str = "order-1", **more: Any) -> Any:
+        """Create a payment of 990 roubles by redirect, or with any other fields, and return it."""
+        body: dict[str, Any] = {
+            "amount": {"value": "990.00", "currency": "RUB"},
+            "capture": True,
+            "confirmation": {"type": "redirect", "return_url": "http://127.0.0.1/back?order=1"},
+            "metadata": {"payment_id": reference},
+            **more,
+        }
+        if "payment_method_id" in more:
+            del body["confirmation"]
+        answer = self.post("/payments", body)
+        assert answer.status_code == 200, answer.text
+        return answer.json()
+
+
+@pytest.fixture
+def shop(sandbox: Sandbox) -> Shop:
+    """The shop's client of the sandbox's YooKassa."""
+    return Shop(f"{sandbox.url}/yookassa/v3")
+
+
 @pytest.fixture
 def merchant() -> Iterator[Merchant]:
     """A shop's server that records what it is notified of."""
@@ -130,3 +177,9 @@ def sandbox(start_sandbox: Callable[..., Sandbox], merchant: Merchant) -> Sandbo
     return start_sandbox(
         cloudpayments_notify=f"{merchant.url}/cp", yookassa_notify=f"{merchant.url}/yookassa"
     )
+
+
+@pytest.fixture
+def cp(sandbox: Sandbox, merchant: Merchant, wait_for: Callable[..., Any]) -> CloudShop:
+    """A shop with CloudPayments' credentials, notified by the sandbox."""
+    return CloudShop(sandbox, merchant, wait_for)

@@ -10,9 +10,10 @@ from __future__ import annotations
 from portal.sandbox.registry import Simulator
 from portal.sandbox.world import World
 
+# Imported before the function of the same name is defined: a later import would put the module in its place.
+from portal.sandbox.yookassa.simulator import YookassaSimulator
+
 
 def simulator(world: World) -> Simulator:
     """Build YooKassa for one world."""
-    from portal.sandbox.yookassa.simulator import YookassaSimulator
-
     return YookassaSimulator(world)
