@@ -12,6 +12,8 @@ from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
 
+import requests
+
 from portal.gateways.base import BillingMode, PaymentOrder
 
 MOMENT = datetime(2026, 11, 22, 10, 0, tzinfo=UTC)
@@ -112,6 +114,24 @@ class BadServer:
             if self.over.wait(self.trickle):
                 return
             stream.sendall(bytes([byte]))
+
+
+@dataclass
+class Sandbox:
+    """The simulator's books and its control API."""
+
+    url: str
+
+    def control(self, name: str, **body: Any) -> Any:
+        """POST to the control API, demand success and return the answer."""
+        answered = requests.post(f"{self.url}/control/{name}", json=body, timeout=30)
+        assert answered.status_code == 200, answered.text
+        return answered.json()
+
+    def books(self, gateway: str, kind: str) -> list[dict[str, Any]]:
+        """One gateway's payments, refunds or methods, oldest first."""
+        ledger = requests.get(f"{self.url}/control/ledger", timeout=30).json()
+        return [entry for entry in ledger[kind] if entry["gateway"] == gateway]
 
 
 def _read_request(stream: socket.socket) -> Request | None:
