@@ -37,7 +37,7 @@ WORDS = {
 
 def lead(offset: timedelta) -> str:
     """Say how far the clock is ahead, in days, hours and minutes; nothing for less than a minute."""
-    minutes = int(offset.total_seconds()) // 60
+    minutes = round(offset.total_seconds() / 60)
     parts = ((minutes // 1440, "д"), (minutes // 60 % 24, "ч"), (minutes % 60, "мин"))
     return " ".join(f"{count} {unit}" for count, unit in parts if count)
 

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import quote
 
 import requests
 
-from portal.sandbox.clock import iso, parse_iso
+from portal.sandbox.clock import parse_iso
 from portal.sandbox.settings import Settings
 
 _WORK_LIMIT = 600
@@ -43,7 +43,9 @@ class Portal:
 
     def move_clock(self, now: datetime) -> datetime | None:
         """Tell the portal the time, wait until it has done what fell due, and return when it is due next."""
-        answer = self._call("POST", "/billing/sandbox/clock", json={"now": iso(now)}, timeout=_WORK_LIMIT)
+        # To the microsecond: a portal that is told a moment rounded down would find nothing due yet.
+        told = now.astimezone(UTC).isoformat().replace("+00:00", "Z")
+        answer = self._call("POST", "/billing/sandbox/clock", json={"now": told}, timeout=_WORK_LIMIT)
         due = answer.get("next_due")
         try:
             return parse_iso(due) if due else None
