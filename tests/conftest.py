@@ -10,6 +10,9 @@ import pytest
 from tests.network import close_to_the_outside
 from tests.servers import Servers
 
+# The portal's own fixtures.
+pytest_plugins = ["tests.desk"]
+
 _SERVERS = pytest.StashKey[Servers]()
 _OPEN_AGAIN = pytest.StashKey[Callable[[], None]]()
 
@@ -67,6 +70,3 @@ def database_url(servers: Servers, worker_name: str) -> str:
 def redis_url(servers: Servers, worker_name: str) -> str:
     """The address of a Redis database that only this process uses."""
     return servers.redis_database(worker_name)
-
-
-# --- the portal ---

@@ -1,0 +1,305 @@
+"""The portal under test: the application, a clean database for each test, people at its pages, and a running sandbox."""
+
+from __future__ import annotations
+
+import re
+import threading
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+import requests
+from flask import Flask
+from flask.testing import FlaskClient
+from redis import Redis
+from rq import SimpleWorker
+from rq.serializers import JSONSerializer
+from sqlalchemy import text
+from werkzeug.serving import make_server
+
+from config import Config
+from portal import clock, create_app
+from portal.billing import invariants, plans, settings, sweep
+from portal.database import Base, db
+from portal.gateways.base import Timeouts
+from portal.models import User
+from portal.sandbox.app import create_sandbox
+from portal.sandbox.config import SandboxConfig
+from portal.sandbox.world import World
+
+PASSWORD = "three calm herons"
+
+
+@dataclass
+class LiveSandbox:
+    """The gateways' side of the wire."""
+
+    url: str
+    world: World
+
+    def control(self, what: str, **words: Any) -> Any:
+        """Use the control API; whatever it refuses fails the test."""
+        answer = requests.post(f"{self.url}/control/{what}", json=words, timeout=60)
+        assert answer.ok, answer.text
+        return answer.json()
+
+    def ledger(self) -> Any:
+        """What the gateways hold true."""
+        return requests.get(f"{self.url}/control/ledger", timeout=10).json()
+
+    def pay(self, gateway: str, transaction_id: str, card: str = "4242424242424242") -> Any:
+        """Do what the payer does on the gateway's page."""
+        return self.control("pay", gateway=gateway, transaction_id=transaction_id, card=card)
+
+
+@dataclass
+class Browser:
+    """A person at the portal over real HTTP, without a screen."""
+
+    base: str
+    session: requests.Session = field(default_factory=requests.Session)
+
+    def get(self, path: str, **more: Any) -> requests.Response:
+        """Open a page."""
+        return self.session.get(self.base + path, timeout=60, **more)
+
+    def token(self) -> str:
+        """The CSRF token of the session, as every page carries it."""
+        found = re.search(r'<meta name="csrf-token" content="([^"]+)"', self.get("/plans").text)
+        assert found
+        return found[1]
+
+    def send(self, path: str, **form: Any) -> requests.Response:
+        """Send a form."""
+        return self.session.post(self.base + path, data={"csrf_token": self.token(), **form}, timeout=60)
+
+    def call(self, path: str, body: Any = None, **headers: str) -> requests.Response:
+        """POST JSON to the API."""
+        headers = {"X-CSRFToken": self.token(), **headers}
+        return self.session.post(
+            self.base + path, json=body if body is not None else {}, headers=headers, timeout=90
+        )
+
+    def register(self, email: str) -> Browser:
+        """Become a customer."""
+        assert self.send("/register", email=email, password=PASSWORD, accept_privacy="y").ok
+        return self
+
+    def order(self, gateway: str, plan: str = "PRO_MONTHLY", *, recurring: bool = False) -> Any:
+        """Create a payment by the API."""
+        words = {"plan_code": plan, "accept_recurring": recurring}
+        answer = self.call(f"/billing/api/{gateway}/create_payment/", words)
+        assert answer.ok, answer.text
+        return answer.json()
+
+    def status(self, transaction_id: str, gateway: str) -> Any:
+        """What the portal says of a payment."""
+        where = f"/billing/api/{gateway}/transaction_status/"
+        return self.get(where, params={"transaction_id": transaction_id}).json()
+
+
+@dataclass
+class Desk:
+    """A running portal with its sandbox."""
+
+    url: str
+    app: Flask
+    sandbox: LiveSandbox
+
+    def browser(self) -> Browser:
+        """Somebody new."""
+        return Browser(self.url)
+
+    def customer(self, email: str = "ira@example.com") -> Browser:
+        """Somebody registered and signed in."""
+        return self.browser().register(email)
+
+    def work(self) -> None:
+        """Let a worker do every job that is queued."""
+        run_jobs(self.app)
+
+    def settle(self) -> None:
+        """Let the gateways deliver what they have to say, and a worker do what follows."""
+        assert self.sandbox.world.notifier.settle(20)
+        self.work()
+
+    def sweep(self) -> None:
+        """Let the scheduler look once, at the portal's present time."""
+        with self.app.app_context():
+            sweep.sweep_until_quiet(clock.now())
+
+
+def run_jobs(app: Flask) -> None:
+    """Do every queued job in this process, inside the application, as a worker would."""
+    with app.app_context():
+        queue = app.extensions["portal_queue"]
+        SimpleWorker([queue], connection=queue.connection, serializer=JSONSerializer).work(
+            burst=True, logging_level="ERROR"
+        )
+
+
+@pytest.fixture(scope="session")
+def clock_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where this process keeps its moved time."""
+    return tmp_path_factory.mktemp("clock") / "offset"
+
+
+@pytest.fixture(scope="session")
+def sandbox_server() -> Iterator[LiveSandbox]:
+    """One sandbox for this process; :func:`sandbox` empties it for each test."""
+    app = create_sandbox(SandboxConfig())
+    world: World = app.extensions["sandbox"]
+    server = make_server("127.0.0.1", 0, app, threaded=True)
+    world.start()
+    threading.Thread(target=server.serve_forever, daemon=True, kwargs={"poll_interval": 0.02}).start()
+    yield LiveSandbox(f"http://127.0.0.1:{server.server_port}", world)
+    server.shutdown()
+    world.stop()
+
+
+@pytest.fixture(scope="session")
+def portal_config(database_url: str, redis_url: str, sandbox_server: LiveSandbox, clock_file: Path) -> Config:
+    """The portal of ``make run``, with cheap passwords and quick time-outs."""
+    sandbox = sandbox_server.url
+    return Config(
+        secret_key="a key of tests that is long enough to be taken",
+        settings_encryption_keys=("dGVzdHMtdGVzdHMtdGVzdHMtdGVzdHMtdGVzdHMtdGU=",),
+        database_url=database_url,
+        redis_url=redis_url,
+        portal_base_url="http://127.0.0.1:8000",
+        yookassa_shop_id="100500",
+        yookassa_secret_key="test_sandbox-secret-key",
+        yookassa_api_url=f"{sandbox}/yookassa/v3",
+        yookassa_webhook_networks=("127.0.0.0/8", "::1/128"),
+        cloudpayments_public_id="test_api_00000000000000000000002",
+        cloudpayments_api_secret="sandbox-api-secret",
+        cloudpayments_test_mode=True,
+        cloudpayments_api_url=f"{sandbox}/cloudpayments",
+        cloudpayments_widget_url=f"{sandbox}/cloudpayments/bundles/cloudpayments.js",
+        mail_sandbox_url=f"{sandbox}/mailbox",
+        mail_from="desk@example.com",
+        sandbox=True,
+        sandbox_url=sandbox,
+        clock_file=clock_file,
+        log_format="plain",
+        argon2_time_cost=1,
+        argon2_memory_kib=8,
+        rate_limits=False,
+        gateway_timeouts=Timeouts(connect=2, read=2),
+    )
+
+
+@pytest.fixture(scope="session")
+def built_app(portal_config: Config) -> Iterator[Flask]:
+    """One application for this process."""
+    app = create_app(portal_config)
+    app.testing = True
+    app.config["PROPAGATE_EXCEPTIONS"] = False  # a fault must look to a test as it looks to a customer
+    yield app
+    with app.app_context():
+        db.engine.dispose()
+
+
+@pytest.fixture
+def app(built_app: Flask, portal_config: Config, clock_file: Path) -> Iterator[Flask]:
+    """The application on a database that holds the five plans and nothing else."""
+    clock.movable(clock_file)
+    clock.reset()
+    built_app.extensions["portal_config"] = portal_config
+    with built_app.app_context():
+        _empty_database()
+        settings.forget()
+        plans.create_extended(datetime(2026, 1, 1, tzinfo=UTC))
+        built_app.extensions["portal_queue"].connection.flushdb()
+        db.session.remove()
+    yield built_app
+    clock.reset()
+
+
+def _empty_database() -> None:
+    """Delete every row; cheaper than truncating while there are few."""
+    with db.engine.begin() as connection:
+        connection.execute(text("SET session_replication_role = replica"))
+        for table in Base.metadata.sorted_tables:
+            connection.execute(table.delete())
+        connection.execute(text("SET session_replication_role = DEFAULT"))
+
+
+@pytest.fixture
+def context(app: Flask) -> Iterator[Flask]:
+    """The application with its context open, as a verb finds it."""
+    with app.app_context():
+        yield app
+
+
+@pytest.fixture
+def client(app: Flask) -> FlaskClient:
+    """A browser inside the process."""
+    return app.test_client()
+
+
+@pytest.fixture
+def sandbox(sandbox_server: LiveSandbox) -> Iterator[LiveSandbox]:
+    """Empty gateways with every switch at its default, talking to nobody until a portal runs."""
+    sandbox_server.control("reset")
+    yield sandbox_server
+    sandbox_server.control("reset")
+
+
+@pytest.fixture
+def desk(app: Flask, sandbox: LiveSandbox, portal_config: Config) -> Iterator[Desk]:
+    """A portal over real HTTP, with the sandbox on the other side of the wire; the laws are checked at the end."""
+    server = make_server("127.0.0.1", 0, app, threaded=True)
+    url = f"http://127.0.0.1:{server.server_port}"
+    app.extensions["portal_config"] = replace(portal_config, portal_base_url=url)
+    threading.Thread(target=server.serve_forever, daemon=True, kwargs={"poll_interval": 0.02}).start()
+    sandbox.control("settings", portal_url=url)
+    yield Desk(url, app, sandbox)
+    server.shutdown()
+    with app.app_context():
+        broken = invariants.violations(clock.now())
+    assert not broken, broken
+
+
+@pytest.fixture
+def recurring(app: Flask, portal_config: Config) -> Iterator[None]:
+    """BILLING_RECURRING_ENABLED=true; ask for it after ``desk``."""
+    before = app.extensions["portal_config"]
+    app.extensions["portal_config"] = replace(before, billing_recurring_enabled=True)
+    yield
+    app.extensions["portal_config"] = before
+
+
+@pytest.fixture
+def redis_connection(redis_url: str) -> Iterator[Redis]:
+    """This process's Redis."""
+    connection = Redis.from_url(redis_url)
+    yield connection
+    connection.close()
+
+
+@pytest.fixture
+def wait_until() -> Callable[..., Any]:
+    """``wait_until(condition, seconds=10)``: the first true value of what another thread or process brings about."""
+
+    def wait(condition: Callable[[], Any], seconds: float = 10) -> Any:
+        deadline = time.monotonic() + seconds
+        while time.monotonic() < deadline:
+            if found := condition():
+                return found
+            threading.Event().wait(0.02)
+        raise AssertionError("it did not happen in time")
+
+    return wait
+
+
+def a_user(email: str = "ira@example.com") -> User:
+    """A customer's row, without the ceremony of registering."""
+    user = User(email=email, password_hash="x", is_admin=False, is_demo=False, created_at=clock.now())
+    db.session.add(user)
+    db.session.commit()
+    return user
