@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 
-# In production a proxy that ends TLS stands in front, so only this machine may connect; else: gunicorn --bind.
+# In production a proxy that ends TLS stands in front, so only this machine may connect; or --bind.
 bind = f"127.0.0.1:{os.environ.get('PORT') or '8000'}"
 
 # Threads, since a request mostly waits for PostgreSQL or a gateway; processes for what Python computes.

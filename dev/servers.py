@@ -27,6 +27,8 @@ from dev.processes import Account, CannotStart, end, spawn, tail, take_lock
 # sun_path holds 108 bytes on Linux (unix(7)); PostgreSQL appends "/.s.PGSQL.5432".
 _LONGEST_SOCKET_FOLDER = 88
 
+OTHERS_END_WITHIN = 10.0  # seconds that the dying server of a killed run gets
+
 
 def _socket_folder(wanted: Path, account: Account | None) -> Path:
     """`wanted`, or a short stand-in for it that is the same at every start, private to the server."""
@@ -46,7 +48,7 @@ def _socket_folder(wanted: Path, account: Account | None) -> Path:
 
 def _own(lock: Path) -> int:
     """Take a server's lock: the dying server of a killed run gets a moment, a living one is refused."""
-    descriptor = take_lock(lock, seconds=10)
+    descriptor = take_lock(lock, seconds=OTHERS_END_WITHIN)
     if descriptor is None:
         raise CannotStart(
             f"Another copy is running on {lock.parent}: stop it, "

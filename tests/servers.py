@@ -109,8 +109,7 @@ class Servers:
         making = f"{name}_making"
         connection.execute(sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(making)))
         connection.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(making)))
-        if (ROOT / "migrations" / "env.py").exists():
-            migrate(self.address(making), self.redis)
+        migrate(self.address(making), self.redis)
         connection.execute(
             sql.SQL("ALTER DATABASE {} RENAME TO {}").format(sql.Identifier(making), sql.Identifier(name))
         )
