@@ -183,7 +183,7 @@ def test_only_the_new_find_sees_refunds(cp: CloudShop) -> None:
 
 
 def test_success_of_a_declined_look_up_is_a_setting(cp: CloudShop) -> None:
-    """Whether get and find of a declined payment are a Success is not documented: the model is told either way."""
+    """Whether get and find of a declined payment are a Success is not documented; the model comes anyway."""
     number = cp.charge(NO_FUNDS, InvoiceId="7")["Model"]["TransactionId"]
 
     def seen() -> list[Any]:

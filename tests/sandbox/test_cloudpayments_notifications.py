@@ -209,7 +209,7 @@ def test_get_notifications_and_the_settings_api(cp: CloudShop) -> None:
 
 
 def test_the_settings_apis_dangerous_defaults(cp: CloudShop) -> None:
-    """Update without IsEnabled switches a kind off, without HttpMethod it becomes GET; Check cannot be set."""
+    """Without IsEnabled a kind is switched off, without HttpMethod it becomes GET; Check cannot be set."""
     cp.call("/site/notifications/fail/update")
     cp.call("/site/notifications/pay/update", IsEnabled=True, Address=f"{cp.merchant.url}/cp/pay/")
 

@@ -95,7 +95,7 @@ def test_the_refunded_flag_is_a_setting(cp: CloudShop) -> None:
 
 
 def test_a_refund_in_the_cabinet(cp: CloudShop) -> None:
-    """/control/refund refunds by the merchant's reference, all that is left by default, and Refund arrives."""
+    """/control/refund takes the merchant's reference, returns all that is left, and Refund arrives."""
     paid = cp.charge(InvoiceId="7")["Model"]["TransactionId"]
     part = cp.sandbox.control("refund", gateway="cloudpayments", transaction_id="7", amount="90.00")
     rest = cp.sandbox.control("refund", gateway="cloudpayments", transaction_id=str(paid))
