@@ -55,6 +55,8 @@ def show() -> str:
         lead=lead(the_world.clock.offset),
         advances=ADVANCES,
         portal=the_world.portal.url,
+        unusual=the_world.settings.changed(),
+        faults=the_world.faults.all(),
         words=WORDS,
         gateways=GATEWAYS,
     )

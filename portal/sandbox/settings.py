@@ -88,6 +88,10 @@ class Settings:
         kept = self._kept()
         return {name: kept.get(name, setting.default) for name, setting in self._known.items()}
 
+    def changed(self) -> dict[str, Any]:
+        """Return the settings whose present value is not the default."""
+        return {name: value for name, value in self.all().items() if value != self._known[name].default}
+
     def meanings(self) -> list[Setting]:
         """Return the declared settings in the order of their declaration."""
         return list(self._known.values())

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import json
 import socket
 import time
 from typing import Any
@@ -72,9 +74,6 @@ def test_dropped_connections_end_without_a_byte(sandbox: Sandbox, shop: Shop, fa
 
 
 def _raw_request() -> bytes:
-    import base64
-    import json
-
     body = json.dumps(BODY).encode()
     login = base64.b64encode(b"100500:test_sandbox-secret-key").decode()
     head = (

@@ -33,6 +33,8 @@ _TABLE: tuple[tuple[str, Outcome, str], ...] = (
         "5555555555554477 4793128161644804 2200000000000004",
     ),
     ("Успех без 3-D Secure", Outcome(SUCCESS), "5555555555554444 4111111111111111 2202474301322987"),
+    ("Не хватает денег", Outcome("insufficient_funds"), "4444444444444444"),
+    ("Карта заблокирована", Outcome("payment_method_restricted"), "4000000000000002"),
     (
         "3-D Secure не пройден",
         Outcome("3d_secure_failed", three_ds=True),
@@ -50,7 +52,11 @@ _TABLE: tuple[tuple[str, Outcome, str], ...] = (
         Outcome("general_decline"),
         "5555555555554527 4889971706588753 2202202212312379",
     ),
-    ("Не хватает денег", Outcome("insufficient_funds"), "5555555555554600 4562265587712390 2200000000000053"),
+    (
+        "Не хватает денег (карты ЮKassa)",
+        Outcome("insufficient_funds"),
+        "5555555555554600 4562265587712390 2200000000000053",
+    ),
     ("Неверный номер", Outcome("invalid_card_number"), "5555555555554618 4951017853630544 2201382000000013"),
     ("Неверный CVC", Outcome("invalid_csc"), "5555555555554626 4194180666146368 2200770212727079"),
     ("Банк недоступен", Outcome("issuer_unavailable"), "5555555555554501 4654130848359150 2201382000000021"),
@@ -79,8 +85,6 @@ _TABLE: tuple[tuple[str, Outcome, str], ...] = (
         Outcome(SUCCESS),
         "6759649826438453 4175001000000017 370000000000002 3528000700000000 36700102000000",
     ),
-    ("Не хватает денег (из описаний)", Outcome("insufficient_funds"), "4444444444444444"),
-    ("Карта заблокирована (из описаний)", Outcome("payment_method_restricted"), "4000000000000002"),
     ("CloudPayments: успех с 3-D Secure", Outcome(SUCCESS, three_ds=True), "4242424242424242"),
     (
         "CloudPayments: не хватает денег, 3-D Secure",
