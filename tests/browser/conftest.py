@@ -1,0 +1,72 @@
+"""A real Chromium in front of a running portal; skipped, with the command that helps, where there is none."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+
+import pytest
+from playwright.sync_api import Browser, ConsoleMessage, Page, sync_playwright
+
+from tests.desk import PASSWORD, Desk
+
+# Root needs no-sandbox; the others keep Chromium from looking for Google's hosts, which no test may reach.
+FLAGS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
+
+
+@pytest.fixture(scope="session")
+def chromium() -> Iterator[Browser]:
+    """One Chromium for all stories of this process."""
+    path = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+    if path is None:
+        pytest.skip("No Chromium on this machine: run `make chromium` (as root on Debian).")
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=path, args=FLAGS)
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def page(chromium: Browser, desk: Desk) -> Iterator[Page]:
+    """A new person's browser; whatever its console complains about fails the test at the end."""
+    context = chromium.new_context(viewport={"width": 1280, "height": 900}, locale="ru-RU")
+    context.set_default_timeout(20_000)
+    opened = context.new_page()
+    complaints: list[str] = []
+
+    def listen(message: ConsoleMessage) -> None:
+        if message.type in {"error", "warning"}:
+            complaints.append(message.text)
+
+    opened.on("console", listen)
+    opened.on("pageerror", lambda error: complaints.append(str(error)))
+    yield opened
+    context.close()
+    assert not complaints
+
+
+def choose_and_register(page: Page, desk: Desk, gateway: str) -> None:
+    """A visitor: from the tariffs through registration to the gateway's form."""
+    page.goto(f"{desk.url}/plans")
+    page.locator("a[href*='/checkout/PRO_MONTHLY']").first.click()
+    page.fill("input[name=email]", "ira@example.com")
+    page.fill("input[name=password]", PASSWORD)
+    page.check("input[name=accept_privacy]")
+    page.click("main form button[type=submit]")
+    page.wait_for_url("**/checkout/PRO_MONTHLY")
+    order(page, gateway)
+
+
+def order(page: Page, gateway: str) -> None:
+    """On the checkout page: choose a gateway, accept the offer, go on."""
+    page.check(f"input[name=gateway][value={gateway}]", force=True)
+    page.check("input[name=accept_offer]")
+    page.click("main form button[type=submit]")

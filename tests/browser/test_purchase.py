@@ -1,0 +1,165 @@
+"""Journeys of a customer in a real browser, from the tariffs to the dashboard, with the Content-Security-Policy on."""
+
+from __future__ import annotations
+
+from playwright.sync_api import FrameLocator, Page, expect
+
+from tests.browser.conftest import choose_and_register, order
+from tests.desk import Desk
+
+PAYS_AFTER_3DS = "4242 4242 4242 4242"
+PAYS_AT_ONCE = "4000 0000 0000 3055"
+NO_MONEY = "4444 4444 4444 4444"
+BLOCKED = "4000 0000 0000 0002"
+
+
+def _widget(page: Page) -> FrameLocator:
+    """The form of CloudPayments that lies over our page."""
+    return page.frame_locator("iframe[src*='/cloudpayments/']")
+
+
+def _pay_in_widget(page: Page, card: str) -> None:
+    frame = _widget(page)
+    frame.locator("input[name=card_number]").fill(card)
+    frame.locator("input[name=expiry]").fill("12/30")
+    frame.locator("input[name=csc]").fill("123")
+    frame.get_by_role("button", name="Оплатить 990").click()
+
+
+def _pay_at_yookassa(page: Page, card: str) -> None:
+    page.wait_for_url("**/yookassa/checkout/**")
+    page.fill("input[name=card_number]", card)
+    page.fill("input[name=expiry]", "12/30")
+    page.fill("input[name=csc]", "123")
+    page.get_by_role("button", name="Заплатить").click()
+
+
+def _expect_active_plan(page: Page, desk: Desk) -> None:
+    """The dashboard shows the plan, e-mails, days and the payment; the history has it too."""
+    page.goto(f"{desk.url}/dashboard/")
+    main = page.locator("main")
+    expect(main).to_contain_text("Про")
+    expect(main).to_contain_text("Действует")
+    expect(main).to_contain_text("50 000")
+    expect(main).to_contain_text("30 дней")
+    page.goto(f"{desk.url}/dashboard/payments")
+    expect(page.locator("main")).to_contain_text("990 ₽")
+    expect(page.locator("main")).to_contain_text("Оплачен")
+
+
+def test_a_visitor_pays_in_the_widget_with_3d_secure(page: Page, desk: Desk) -> None:
+    """Tariffs, registration, the widget's frame, the bank's page, and an active plan."""
+    choose_and_register(page, desk, "cloudpayments")
+    _pay_in_widget(page, PAYS_AFTER_3DS)
+    _widget(page).get_by_role("button", name="Подтвердить").click()
+
+    page.wait_for_url("**/return")
+    expect(page.get_by_role("heading", level=1)).to_have_text("Оплачено")
+    _expect_active_plan(page, desk)
+    assert [payment["status"] for payment in desk.sandbox.ledger()["payments"]] == ["succeeded"]
+
+
+def test_a_visitor_pays_at_yookassa_with_3d_secure(page: Page, desk: Desk) -> None:
+    """Tariffs, registration, YooKassa's page, the bank's page, back, and an active plan."""
+    choose_and_register(page, desk, "yookassa")
+    _pay_at_yookassa(page, "5555 5555 5555 4477")
+    page.get_by_role("button", name="Подтвердить").click()
+
+    page.wait_for_url("**/return")
+    expect(page.get_by_role("heading", level=1)).to_have_text("Оплачено")
+    _expect_active_plan(page, desk)
+
+
+def test_a_declined_card_in_the_widget_then_another_that_pays(page: Page, desk: Desk) -> None:
+    """The refusal is told in words; the second card in the same window makes one paid order, not two."""
+    choose_and_register(page, desk, "cloudpayments")
+    _pay_in_widget(page, NO_MONEY)
+    expect(_widget(page).locator("main")).to_contain_text("Недостаточно средств")
+
+    _widget(page).get_by_role("button", name="Повторить").click()
+    _pay_in_widget(page, PAYS_AT_ONCE)
+
+    page.wait_for_url("**/return")
+    expect(page.get_by_role("heading", level=1)).to_have_text("Оплачено")
+    _expect_active_plan(page, desk)
+    statuses = [payment["status"] for payment in desk.sandbox.ledger()["payments"]]
+    assert sorted(statuses) == ["declined", "succeeded"]
+
+
+def test_a_declined_card_at_yookassa_then_another_that_pays(page: Page, desk: Desk) -> None:
+    """YooKassa's page says that there is no money and takes the next card."""
+    choose_and_register(page, desk, "yookassa")
+    _pay_at_yookassa(page, NO_MONEY)
+    expect(page.get_by_role("alert")).to_be_visible()
+
+    _pay_at_yookassa(page, "5555 5555 5555 4444")
+
+    page.wait_for_url("**/return")
+    expect(page.get_by_role("heading", level=1)).to_have_text("Оплачено")
+    _expect_active_plan(page, desk)
+
+
+def test_a_blocked_card_in_the_widget_pays_nothing(page: Page, desk: Desk) -> None:
+    """After a blocked card and a closed form the page names the reason, and nothing is active."""
+    choose_and_register(page, desk, "cloudpayments")
+    _pay_in_widget(page, BLOCKED)
+    _widget(page).get_by_role("button", name="Закрыть").last.click()
+
+    expect(page.locator("[data-state=declined]")).to_be_visible()
+    page.goto(f"{desk.url}/dashboard/")
+    expect(page.locator("main")).to_contain_text("Тарифа пока нет")
+
+
+def test_a_blocked_card_at_yookassa_pays_nothing(page: Page, desk: Desk) -> None:
+    """Whoever goes back to the shop without having paid is told that nothing was taken yet, and has no plan."""
+    choose_and_register(page, desk, "yookassa")
+    _pay_at_yookassa(page, BLOCKED)
+    expect(page.get_by_role("alert")).to_be_visible()
+    page.get_by_role("link", name="Вернуться в магазин").click()
+
+    page.wait_for_url("**/return")
+    expect(page.get_by_role("heading", level=1)).to_have_text("Ждём подтверждения")
+    page.goto(f"{desk.url}/dashboard/")
+    expect(page.locator("main")).to_contain_text("Тарифа пока нет")
+
+
+def test_a_closed_widget_loses_nothing(page: Page, desk: Desk) -> None:
+    """Closing the form says that nothing was paid; the same order is paid afterwards from the same page."""
+    choose_and_register(page, desk, "cloudpayments")
+    _widget(page).locator("[data-close]").first.click()
+    expect(page.locator("[data-state=closed]")).to_be_visible()
+
+    page.locator("[data-pay]").click()
+    _pay_in_widget(page, PAYS_AT_ONCE)
+
+    page.wait_for_url("**/return")
+    _expect_active_plan(page, desk)
+    assert len(desk.sandbox.ledger()["payments"]) == 1
+
+
+def test_coming_back_before_paying_and_ordering_again_goes_on_with_the_same_order(
+    page: Page, desk: Desk
+) -> None:
+    """A second checkout of the same plan leads to the payment that is open."""
+    choose_and_register(page, desk, "yookassa")
+    page.wait_for_url("**/yookassa/checkout/**")
+    first = page.url
+    page.goto(f"{desk.url}/checkout/PRO_MONTHLY")
+    order(page, "yookassa")
+
+    page.wait_for_url("**/yookassa/checkout/**")
+    assert page.url == first
+    assert len(desk.sandbox.ledger()["payments"]) == 1
+
+
+def test_the_yookassa_journey_needs_no_script(desk: Desk, page: Page) -> None:
+    """With JavaScript switched off a visitor still buys a plan."""
+    browser = page.context.browser
+    assert browser
+    context = browser.new_context(java_script_enabled=False, locale="ru-RU")
+    plain = context.new_page()
+    choose_and_register(plain, desk, "yookassa")
+    _pay_at_yookassa(plain, "5555 5555 5555 4444")
+    plain.wait_for_url("**/return")
+    expect(plain.get_by_role("heading", level=1)).to_have_text("Оплачено")
+    context.close()
