@@ -1,0 +1,48 @@
+"""What the portal writes to people about their accounts: outbox rows in the transaction of what they tell
+about.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+from portal.accounts import links
+from portal.billing import notices
+from portal.database import transaction
+from portal.models import AccountLink, User
+
+
+def init() -> None:
+    """Let letters get their links when they are sent: a link never lies in the outbox."""
+    notices.made_at_sending("link_id", _link)
+
+
+def with_link(link: AccountLink, now: datetime) -> None:
+    """Send *link* to the address it was made for."""
+    with transaction() as session:
+        notices.post(session, link.user_id, str(link.purpose), f"link:{link.id}", {"link_id": link.id}, now)
+
+
+def password_changed(user: User, now: datetime) -> None:
+    """Tell the owner that the password is another one now, so that a thief cannot change it unnoticed (ASVS
+    5.0.0, V6.3.7).
+    """
+    moment = now.isoformat()
+    with transaction() as session:
+        notices.post(
+            session, user.id, "password_changed", f"password_changed:{user.id}:{moment}", {"at": moment}, now
+        )
+
+
+def already_registered(user: User, now: datetime) -> None:
+    """Tell the owner that somebody tried to register this address again; once a day, however often it is
+    tried.
+    """
+    key = f"already_registered:{user.id}:{now.date()}"
+    with transaction() as session:
+        notices.post(session, user.id, "already_registered", key, {}, now)
+
+
+def _link(link_id: Any, base_url: str) -> dict[str, Any]:
+    return {"link": links.url(int(link_id), base_url)}

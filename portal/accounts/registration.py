@@ -1,0 +1,130 @@
+"""Accounts are made here: by customers, by the operator's command, and for the demonstration."""
+
+from __future__ import annotations
+
+import logging
+from datetime import datetime
+
+from flask import current_app
+from sqlalchemy import exists, select
+from sqlalchemy.dialects.postgresql import insert
+
+from config import Config
+from portal.accounts import letters, passwords, recovery, sign_in
+from portal.accounts.addresses import normal
+from portal.database import db, transaction
+from portal.errors import InvalidRequest, NotAllowed, PortalError
+from portal.models import User
+
+log = logging.getLogger(__name__)
+
+_DEMO = (("demo@example.com", "demo-password", False), ("admin@example.com", "admin-password", True))
+
+
+class AddressTaken(PortalError):
+    """The address may belong to somebody; whether it does is told to its owner only, by a letter."""
+
+    code = "ADDRESS_TAKEN"
+    status = 409
+    message = "Если такой адрес уже занят, войдите или восстановите пароль."
+
+
+def register(email: str, password: str, address: str, now: datetime) -> User:
+    """Make an account, or find the one that this e-mail and password open already.
+
+    A new owner is sent a letter to confirm the address. Raises :class:`AddressTaken` for another password
+    than the account's, ``TooOften`` after too many of these, ``WeakPassword`` and ``InvalidRequest`` for what
+    no account may have.
+    """
+    wanted = _address(email)
+    if not _is_taken(wanted):
+        passwords.demand_good(password, wanted)
+        with passwords.slot():
+            kept = passwords.hashed(password)
+        with transaction():
+            user = _insert(wanted, kept, now, privacy_accepted_at=now)
+            if user:
+                recovery.send_confirmation(user, now)
+        if user:
+            log.info("Registered: %s", user)
+            return user
+    return _enter(wanted, password, address, now)
+
+
+def create_admin(email: str, password: str, now: datetime) -> User:
+    """Make an operator, or make one of an existing user, whose password becomes this one. Twice is as once.
+
+    Raises ``WeakPassword`` and ``InvalidRequest``.
+    """
+    wanted = _address(email)
+    passwords.demand_good(password, wanted)
+    with passwords.slot():
+        kept = passwords.hashed(password)
+    with transaction() as session:
+        made = _insert(wanted, kept, now, is_admin=True, email_confirmed_at=now)
+        if made:
+            return made
+        user = session.scalars(select(User).where(User.email == wanted).with_for_update()).one()
+        user.is_admin, user.disabled_at = True, None
+        passwords.put(user, kept, now)
+    return user
+
+
+def ensure_demo(now: datetime) -> None:
+    """Make the demonstration's two accounts where they are missing. Raises NotAllowed outside the sandbox:
+    their passwords are published.
+    """
+    config: Config = current_app.extensions["portal_config"]
+    if not config.sandbox:
+        raise NotAllowed("Демонстрационные учётные записи существуют только в песочнице (SANDBOX=1).")
+    for email, password, is_admin in _DEMO:
+        if _is_taken(email):
+            continue
+        with passwords.slot():
+            kept = passwords.hashed(password)
+        with transaction():
+            _insert(
+                email,
+                kept,
+                now,
+                is_admin=is_admin,
+                is_demo=True,
+                email_confirmed_at=now,
+                privacy_accepted_at=now,
+            )
+
+
+def demo_exists() -> bool:
+    """Whether an account with a published password is in the database."""
+    return bool(db.session.scalar(select(exists().where(User.is_demo))))
+
+
+def _enter(email: str, password: str, address: str, now: datetime) -> User:
+    """Somebody registers a second time: whoever knows the password is the owner, whoever does not is told
+    nothing.
+    """
+    try:
+        return sign_in.verify(email, password, address)
+    except sign_in.BadCredentials:
+        owner = db.session.scalar(select(User).where(User.email == email))
+        if owner and owner.is_active:
+            letters.already_registered(owner, now)
+        raise AddressTaken from None
+
+
+def _insert(email: str, kept: str, now: datetime, **facts: object) -> User | None:
+    """A new user, or None when another request was quicker: the unique address decides."""
+    with transaction() as session:
+        row = insert(User).values(email=email, password_hash=kept, created_at=now, **facts)
+        return session.scalar(row.on_conflict_do_nothing(index_elements=["email"]).returning(User))
+
+
+def _address(email: str) -> str:
+    found = normal(email)
+    if found is None:
+        raise InvalidRequest("Проверьте адрес почты: так он написан быть не может.")
+    return found
+
+
+def _is_taken(email: str) -> bool:
+    return bool(db.session.scalar(select(exists().where(User.email == email))))
