@@ -1,0 +1,41 @@
+"""Where the account pages hang, and what all of them ask."""
+
+from __future__ import annotations
+
+from flask import Blueprint, current_app, redirect, request, url_for
+from flask.typing import ResponseReturnValue
+
+from config import Config
+from portal.accounts import throttle
+from portal.web.guards import own_path
+
+bp = Blueprint("accounts", __name__)
+
+#: What one address may ask for in an hour: new accounts, letters with a link.
+OFTEN = "20 per hour"
+
+_LOOPBACK = frozenset({"127.0.0.1", "::1"})
+
+
+def address() -> str:
+    """Where the request comes from, by the trusted proxies' word only (ProxyFix)."""
+    return request.remote_addr or ""
+
+
+def take_turn(what: str) -> None:
+    """Count one request of this address for *what*. Raises TooOften. The sandbox makes customers by the
+    hundred from loopback.
+    """
+    config: Config = current_app.extensions["portal_config"]
+    if not (config.sandbox and address() in _LOOPBACK):
+        throttle.take(throttle.requests_of(what, address(), OFTEN))
+
+
+def next_path() -> str | None:
+    """Where the person was going, if that is a page of ours; the form's word before the address line's."""
+    return own_path(request.form.get("next")) or own_path(request.args.get("next"))
+
+
+def go_on() -> ResponseReturnValue:
+    """On to where the person was going, or to the dashboard."""
+    return redirect(next_path() or url_for("dashboard.show"), 303)

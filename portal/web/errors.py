@@ -1,0 +1,151 @@
+"""The one place where an exception becomes an answer: JSON for a program, a page for a person.
+
+What a person did wrong is one line in the log; what we did wrong is a traceback under a number that the
+person is shown.
+"""
+
+from __future__ import annotations
+
+import logging
+import secrets
+from dataclasses import dataclass
+from types import TracebackType
+from typing import Any
+
+from flask import Flask, Response, current_app, g, jsonify, make_response, render_template, request
+from flask_babel import gettext as _
+from flask_babel import lazy_gettext as _l
+from flask_limiter import RateLimitExceeded
+from werkzeug.exceptions import HTTPException
+
+from portal.accounts.throttle import TooOften
+from portal.accounts.wall_clock import wall_now
+from portal.errors import PortalError
+from portal.extensions import limiter
+from portal.web.guards import be_nobody, wants_json
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """What is told about one error, in whichever form."""
+
+    status: int
+    code: str
+    message: str
+
+
+# Errors that Werkzeug and Flask raise have English words for developers; people read these.
+_HTTP = {
+    400: ("INVALID_REQUEST", _l("Запрос заполнен неверно.")),
+    401: ("AUTH_REQUIRED", _l("Войдите, чтобы продолжить.")),
+    403: ("FORBIDDEN", _l("Это действие вам недоступно.")),
+    404: ("NOT_FOUND", _l("Такой страницы нет. Возможно, ссылка устарела или в ней опечатка.")),
+    405: ("METHOD_NOT_ALLOWED", _l("Эту страницу нельзя открыть таким способом.")),
+    413: ("TOO_LARGE", _l("Запрос слишком большой.")),
+    415: ("UNSUPPORTED_MEDIA_TYPE", _l("Нужен запрос в формате JSON.")),
+    429: ("RATE_LIMITED", _l("Слишком много попыток. Подождите немного и попробуйте снова.")),
+    500: (
+        "INTERNAL_ERROR",
+        _l("Что-то сломалось у нас. Мы уже знаем об этом, деньги без вашего ведома не спишутся."),
+    ),
+}
+
+_TITLES = {
+    400: _l("Так не получится"),
+    401: _l("Нужно войти"),
+    403: _l("Сюда нельзя"),
+    404: _l("Ничего не нашлось"),
+    405: _l("Так не получится"),
+    413: _l("Слишком много данных"),
+    429: _l("Слишком часто"),
+    502: _l("Платёжная система не ответила"),
+}
+
+
+def init_app(app: Flask) -> None:
+    """Let *app* answer errors this way."""
+    app.register_error_handler(PortalError, _tell_portal_error)
+    app.register_error_handler(HTTPException, _tell_http_error)
+    # Flask's own line holds the path, and paths hold the tokens of our letters' links.
+    app.log_exception = _log_failure  # type: ignore[method-assign]  # documented to be replaced
+
+
+def _tell_portal_error(error: PortalError) -> Response:
+    answer = _answer(Fault(error.status, error.code, error.message), error)
+    if isinstance(error, TooOften):
+        answer.headers["Retry-After"] = str(error.seconds)
+    return answer
+
+
+def _tell_http_error(error: HTTPException) -> Any:
+    """Keep what the error says to programs (Allow, Retry-After, a redirect); give it our words."""
+    status = error.code or 500
+    if error.response is not None or status < 400:
+        return error.get_response()
+    code, message = _HTTP.get(status, _HTTP[400 if status < 500 else 500])
+    answer = _answer(Fault(status, code, str(message)), error)
+    for name, value in error.get_headers():
+        if name in {"Allow", "Retry-After", "WWW-Authenticate"}:
+            answer.headers[name] = value
+    if isinstance(error, RateLimitExceeded):
+        answer.headers["Retry-After"] = str(_seconds_to_wait())
+    return answer
+
+
+def _answer(fault: Fault, error: Exception) -> Response:
+    if fault.status < 500:
+        log.info("%s %s -> %s %s", request.method, _place(), fault.status, fault.code)
+    elif not g.get("error_number"):  # a failure already has its number and its traceback
+        _log_failure((type(error), error, error.__traceback__))
+    if wants_json():
+        answer = jsonify(error={"code": fault.code, "message": fault.message})
+    else:
+        answer = make_response(_page(fault))
+    answer.status_code = fault.status
+    if g.get("error_number"):
+        answer.headers["X-Error-Number"] = g.error_number
+    return answer
+
+
+def _page(fault: Fault) -> str:
+    facts = {"fault": fault, "title": _title(fault), "number": g.get("error_number")}
+    if fault.status != 500:
+        return render_template(_template(fault), **facts)
+    # Whatever broke may be what a page asks for (the session, the seller's name): this one asks for nothing.
+    be_nobody()
+    return current_app.jinja_env.get_template("errors/page.html").render(bare=True, **facts)
+
+
+def _template(fault: Fault) -> str:
+    return "errors/yookassa_forbidden.html" if fault.code == "YOOKASSA_FORBIDDEN" else "errors/page.html"
+
+
+def _title(fault: Fault) -> str:
+    return str(
+        _TITLES.get(fault.status) or (_("Так не получится") if fault.status < 500 else _("Что-то сломалось"))
+    )
+
+
+def _log_failure(
+    exc_info: tuple[type[BaseException], BaseException, TracebackType | None] | tuple[None, None, None],
+) -> None:
+    """An exception that nobody expected: its traceback, under the number that the person will be shown."""
+    g.error_number = _new_number()
+    log.error("%s %s -> failed, number %s", request.method, _place(), g.error_number, exc_info=exc_info)
+
+
+def _new_number() -> str:
+    return secrets.token_hex(4)
+
+
+def _place() -> str:
+    """The route, not the path: the path may hold the key of a letter's link."""
+    return request.url_rule.rule if request.url_rule else request.path[:200]
+
+
+def _seconds_to_wait() -> int:
+    limit = limiter.current_limit
+    # The limiter counts by the system's clock.
+    return max(1, limit.reset_at - int(wall_now().timestamp())) if limit else 60
