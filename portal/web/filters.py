@@ -62,7 +62,7 @@ def init_app(app: Flask) -> None:
     app.add_template_filter(state)
     app.add_template_filter(decline)
     app.add_template_global(asset)
-    app.add_template_global(BRAND, "brand")
+    app.jinja_env.globals["brand"] = BRAND
     app.context_processor(_shop)
 
 
@@ -106,7 +106,7 @@ def state(payment: Payment) -> Badge:
     """How a payment stands, in a word. Money that went back is told before the success that it was."""
     if payment.status is PaymentStatus.SUCCEEDED and payment.refunded_amount:
         whole = payment.refunded_amount == payment.amount
-        return Badge("Возвращён" if whole else "Возвращён частично", "plain")
+        return Badge("Возвращён" if whole else "Возврат части", "plain")
     return _STATES[payment.status]
 
 

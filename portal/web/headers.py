@@ -37,8 +37,8 @@ _STRICT = {
 # https://www.w3.org/TR/CSP3/#directive-form-action
 _YOOKASSA = ("https://yookassa.ru", "https://*.yookassa.ru", "https://yoomoney.ru", "https://*.yoomoney.ru")
 
-# What the real widget's frame and calls need besides the script's own origin: CloudPayments documents no policy,
-# shops in production allow these hosts.
+# What the real widget's frame and calls need besides the script's own origin: CloudPayments documents no
+# policy, shops in production allow these hosts.
 _CLOUDPAYMENTS = "https://*.cloudpayments.ru"
 
 
