@@ -11,7 +11,7 @@ from werkzeug.wrappers import Response as AnyResponse
 from portal.sandbox import control, page
 from portal.sandbox.config import SandboxConfig
 from portal.sandbox.errors import ControlError
-from portal.sandbox.world import World
+from portal.sandbox.world import World, world
 
 GATEWAYS = ("cloudpayments", "yookassa")
 _CONTENT_POLICY = (
@@ -26,10 +26,7 @@ def create_sandbox(config: SandboxConfig | None = None) -> Flask:
     the_world = World(config or SandboxConfig())
     app.extensions["sandbox"] = the_world
     for gateway in GATEWAYS:
-        build = getattr(import_module(f"portal.sandbox.{gateway}"), "simulator", None)
-        if build is None:
-            continue
-        simulator = build(the_world)
+        simulator = import_module(f"portal.sandbox.{gateway}").simulator(the_world)
         the_world.register(simulator)
         for blueprint in simulator.blueprints:
             app.register_blueprint(blueprint)
@@ -47,8 +44,6 @@ def _control_error(error: ControlError) -> tuple[Response, int]:
 
 def _routing_error(error: HTTPException) -> AnyResponse | HTTPException:
     """Let the gateway whose address was missed answer in its own manner."""
-    from portal.sandbox.world import world
-
     status = error.code or 500
     simulator = world().simulators.get(request.path.split("/")[1])
     return simulator.routing_error(status) if simulator is not None and status in (404, 405) else error

@@ -18,6 +18,8 @@ blueprint = Blueprint("page", __name__)
 blueprint.before_request(require_this_machine)
 
 ADVANCES = (("1h", "+1 час"), ("1d", "+1 день"), ("27d", "+27 дней"))
+SHOWN = 100
+"""How many entries of each kind the page shows, newest first; the control API has them all."""
 GATEWAYS = {"cloudpayments": "CloudPayments", "yookassa": "ЮKassa"}
 WORDS = {
     "pending": "ждёт",
@@ -46,11 +48,14 @@ def lead(offset: timedelta) -> str:
 def show() -> str:
     """Ledger, notifications, mailbox and clock."""
     the_world = world()
-    books = ledger(the_world)
+    books, letters = ledger(the_world), mailbox.letters(the_world)
     return render_template(
         "overview.html",
-        books={name: list(reversed(entries)) for name, entries in books.items()},
-        letters=[(m, mailbox.pieces(m["text"] or m["html"])) for m in reversed(mailbox.letters(the_world))],
+        books={name: entries[: -SHOWN - 1 : -1] for name, entries in books.items()},
+        totals={name: len(entries) for name, entries in books.items()},
+        letters=[(m, mailbox.pieces(m["text"] or m["html"])) for m in letters[: -SHOWN - 1 : -1]],
+        letters_total=len(letters),
+        shown=SHOWN,
         now=iso(the_world.clock.now()),
         lead=lead(the_world.clock.offset),
         advances=ADVANCES,

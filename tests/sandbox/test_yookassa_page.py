@@ -145,7 +145,9 @@ def test_other_means_are_accepted_or_refused(sandbox: Sandbox, shop: Shop, choic
 def test_pages_of_unknown_payments_do_not_exist(sandbox: Sandbox, shop: Shop) -> None:
     """Nor does a payment have a binding page."""
     base = f"{sandbox.url}/yookassa/checkout"
-    assert requests.get(f"{base}/payments/v2/contract?orderId=x").status_code == 404
+    missing = requests.get(f"{base}/payments/v2/contract?orderId=x")
+    assert missing.status_code == 404
+    assert "Такого платежа здесь нет" in missing.text
     assert (
         requests.get(f"{base}/payment-methods/v1/contract?paymentMethodId={shop.pay()['id']}").status_code
         == 404

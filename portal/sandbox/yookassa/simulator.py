@@ -7,7 +7,7 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
-from flask import Response
+from flask import Response, render_template, request
 
 from portal.sandbox.errors import ControlError
 from portal.sandbox.registry import LedgerPart
@@ -127,7 +127,9 @@ class YookassaSimulator:
         return api.refusal_answer(RefusalError(status, text))
 
     def routing_error(self, status: int) -> Response:
-        """405 has an empty body; an unknown address is a 404 with an error object."""
+        """In the API 405 has an empty body and 404 an error object; a payer sees a page."""
+        if not request.path.startswith("/yookassa/v3"):
+            return Response(render_template("yookassa/missing.html"), status)
         if status == 405:
             return Response(status=405)
         return api.refusal_answer(RefusalError(404, "There is no such address"))
