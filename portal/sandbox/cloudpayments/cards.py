@@ -57,6 +57,7 @@ def _row(number: str, network: str, three_ds: bool, first: int, by_token: int, t
     return TestCard(number.replace(" ", ""), network, three_ds, first, by_token, title)
 
 
+_SUCCESS = "Успех"
 _OK = APPROVED
 _NO_FUNDS = INSUFFICIENT_FUNDS
 
@@ -67,9 +68,9 @@ TABLE: tuple[TestCard, ...] = (
     _row("4012 8888 8888 1881", VISA, True, _NO_FUNDS, _NO_FUNDS, "3-D Secure, недостаточно средств"),
     _row("5105 1051 0510 5100", MASTERCARD, True, _NO_FUNDS, _NO_FUNDS, "3-D Secure, недостаточно средств"),
     _row("2202 2022 0220 2200", MIR, True, _NO_FUNDS, _NO_FUNDS, "3-D Secure, недостаточно средств"),
-    _row("4000 0000 0000 3055", VISA, False, _OK, _OK, "Успех"),
-    _row("5205 0000 0000 3055", MASTERCARD, False, _OK, _OK, "Успех"),
-    _row("2202 0000 0000 3055", MIR, False, _OK, _OK, "Успех"),
+    _row("4000 0000 0000 3055", VISA, False, _OK, _OK, _SUCCESS),
+    _row("5205 0000 0000 3055", MASTERCARD, False, _OK, _OK, _SUCCESS),
+    _row("2202 0000 0000 3055", MIR, False, _OK, _OK, _SUCCESS),
     _row("4111 1111 1111 1111", VISA, False, _OK, _NO_FUNDS, "Успех, повтор по токену – отказ"),
     _row("5200 8282 8282 8210", MASTERCARD, False, _OK, _NO_FUNDS, "Успех, повтор по токену – отказ"),
     _row("2200 0000 2222 2222", MIR, False, _OK, _NO_FUNDS, "Успех, повтор по токену – отказ"),
@@ -140,3 +141,11 @@ TYPE_CODES = {VISA: 0, MASTERCARD: 1, MAESTRO: 2, MIR: 3}
 def spaced(number: str) -> str:
     """Write a number in groups of four for a person."""
     return " ".join(number[index : index + 4] for index in range(0, len(number), 4))
+
+
+def groups() -> list[tuple[str, list[str]]]:
+    """Return the table for a person: titles with their numbers in groups of four, plain success first."""
+    found: dict[str, list[str]] = {_SUCCESS: []}
+    for card in TABLE:
+        found.setdefault(card.title, []).append(spaced(card.number))
+    return list(found.items())

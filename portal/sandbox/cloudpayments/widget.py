@@ -229,7 +229,7 @@ def _form(session: Doc, typed: Any, errors: dict[str, str]) -> str:
         email=email_behavior(start),
         card=offers(start, "Card"),
         wallets=[name for name, method in _WALLETS.items() if offers(start, method)],
-        table=[(card, cards.spaced(card.number)) for card in cards.TABLE],
+        table=cards.groups(),
     )
 
 
@@ -244,7 +244,7 @@ def _entered(session: Doc) -> tuple[EnteredCard | None, dict[str, str]]:
     if not 1 <= month <= 12:
         errors["expiry"] = "Укажите срок как ММ/ГГ"
     if not re.fullmatch(r"\d{3,4}", request.form.get("csc", "")):
-        errors["csc"] = "Три цифры с обратной стороны"
+        errors["csc"] = "Укажите три цифры"
     email = request.form.get("email", "").strip()
     if (not email and email_behavior(session["start"]) == "required") or (email and "@" not in email):
         errors["email"] = "Укажите e-mail для чека"
