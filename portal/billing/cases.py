@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
+from sqlalchemy import select
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
@@ -71,3 +72,11 @@ def open_case(
         log.warning(
             "Case %s opened: %s at %s, payment %s", case_id, kind.value, gateway.value, gateway_payment_id
         )
+
+
+def speaks_of(session: Session, gateway: GatewayName, gateway_payment_id: str | None) -> bool:
+    """Whether there is, or was, a case about this payment of the gateway: its money is not an order's."""
+    if gateway_payment_id is None:
+        return False
+    found = select(Case.id).where(Case.gateway == gateway, Case.gateway_payment_id == gateway_payment_id)
+    return session.execute(found.limit(1)).scalar() is not None

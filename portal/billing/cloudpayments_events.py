@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session
 
 from portal.billing import cases, refunds, settlement
 from portal.billing.settlement import Settlement, Verdict
-from portal.gateways.base import Outcome, PaymentSnapshot
+from portal.gateways.base import Outcome, PaymentSnapshot, RefundSnapshot
 from portal.gateways.cloudpayments.notifications import CloudPaymentsNotification, Kind
 from portal.models import CaseKind, GatewayName, Payment, PaymentStatus, Receipt, User
 from portal.money import ZERO
@@ -78,7 +78,7 @@ def _fail(session: Session, told: CloudPaymentsNotification, now: datetime) -> S
 def _cancel(session: Session, told: CloudPaymentsNotification, now: datetime) -> Settlement:
     """A hold was released. Only a held payment has one, and only that very attempt."""
     payment = _find(session, told)
-    if payment is None:
+    if payment is None or payment.gateway is not GatewayName.CLOUDPAYMENTS:
         return Settlement(Verdict.IGNORED, "cancel of an unknown payment")
     if payment.status is PaymentStatus.PENDING:
         # It overtook its own hold; the hold will follow, and then this can be carried out.
@@ -93,19 +93,40 @@ def _cancel(session: Session, told: CloudPaymentsNotification, now: datetime) ->
 
 def _refund(session: Session, told: CloudPaymentsNotification, now: datetime) -> Settlement:
     payment = _find(session, told)
-    if payment is None or told.amount is None or told.gateway_refund_id is None:
-        facts = {"refund": told.gateway_refund_id, "reference": told.reference}
-        key = f"cloudpayments:{CaseKind.UNKNOWN_REFUND.value}:{told.gateway_refund_id}"
-        money = (told.amount, told.currency)
-        gateway = GatewayName.CLOUDPAYMENTS
-        cases.open_case(
-            session, CaseKind.UNKNOWN_REFUND, key, gateway, told.gateway_payment_id, None, money, facts, now
-        )
-        return Settlement(Verdict.CASE, "refund of an unknown payment")
+    if (
+        payment is None
+        or payment.gateway is not GatewayName.CLOUDPAYMENTS
+        or told.amount is None
+        or told.gateway_payment_id is None
+        or told.gateway_refund_id is None
+    ):
+        return _unknown_refund(session, told, now)
     if payment.status is PaymentStatus.SUCCEEDED and payment.gateway_payment_id != told.gateway_payment_id:
         # The other one of two captures went back: ours stays.
         return Settlement(Verdict.IGNORED, "refund of another capture", payment.id)
-    return refunds.book(session, payment, told.gateway_refund_id, told.amount, told.currency, now)
+    snapshot = RefundSnapshot(
+        told.gateway_refund_id,
+        told.gateway_payment_id,
+        Outcome.SUCCEEDED,
+        told.amount,
+        told.currency
+        or payment.currency,  # a Refund carries none: it is the payment's (cloudpayments.md 3.5)
+    )
+    return refunds.book(session, payment, snapshot, now)
+
+
+def _unknown_refund(session: Session, told: CloudPaymentsNotification, now: datetime) -> Settlement:
+    """Money went back for something that is no order of ours, or in a sum that nobody can read."""
+    gateway = GatewayName.CLOUDPAYMENTS
+    if cases.speaks_of(session, gateway, told.gateway_payment_id):
+        return Settlement(Verdict.IGNORED, "refund of money that is a case")
+    facts = {"refund": told.gateway_refund_id, "reference": told.reference}
+    key = f"{gateway.value}:{CaseKind.UNKNOWN_REFUND.value}:{told.gateway_refund_id}"
+    money = (told.amount, told.currency)
+    cases.open_case(
+        session, CaseKind.UNKNOWN_REFUND, key, gateway, told.gateway_payment_id, None, money, facts, now
+    )
+    return Settlement(Verdict.CASE, "refund of an unknown payment")
 
 
 def _recurrent(_session: Session, told: CloudPaymentsNotification, _now: datetime) -> Settlement:
@@ -143,6 +164,8 @@ def _settle(session: Session, told: CloudPaymentsNotification, outcome: Outcome,
         )
         return Settlement(Verdict.CASE, CaseKind.UNKNOWN_PAYMENT.value)
     if payment.gateway is not GatewayName.CLOUDPAYMENTS:
+        if outcome is Outcome.FAILED:
+            return Settlement(Verdict.IGNORED, "a refusal of an order at another gateway", payment.id)
         cases.open_for_payment(
             session, CaseKind.GATEWAY_MISMATCH, GatewayName.CLOUDPAYMENTS, snapshot, payment.id, now
         )

@@ -19,14 +19,14 @@ from sqlalchemy.exc import InterfaceError, OperationalError
 from sqlalchemy.orm import Session
 
 from portal import clock, jobs
-from portal.billing import cloudpayments_events, yookassa_events
+from portal.billing import cases, cloudpayments_events, yookassa_events
 from portal.billing.settlement import Settlement, Verdict
 from portal.database import changed, db, transaction
 from portal.gateways.base import GatewayError
 from portal.gateways.cloudpayments import notifications as cloudpayments_notifications
 from portal.gateways.cloudpayments.notifications import CloudPaymentsNotification
 from portal.gateways.yookassa.notifications import YooKassaNotification
-from portal.models import EventStatus, GatewayName, WebhookEvent
+from portal.models import CaseKind, EventStatus, GatewayName, WebhookEvent
 
 log = logging.getLogger(__name__)
 
@@ -40,6 +40,8 @@ _STATUS = {
 }
 #: Minutes until a notification that could not be carried out is tried again.
 _BACK_OFF = (1, 2, 5, 10, 30, 60, 180, 720)
+#: What still waits for its beginning after this will not hear of it any more.
+_WAITS_AT_MOST = timedelta(hours=12)
 #: A job that a worker should have done at once is handed out again after this.
 GRACE = timedelta(seconds=20)
 
@@ -111,15 +113,14 @@ def process(event_id: int) -> bool:
             # Reads the object from the API, so it opens its own transaction afterwards.
             settlement = yookassa_events.carry_out(event.kind, event.gateway_object_id or "", now)
             with transaction() as session:
-                _finish(session, event_id, settlement, now, event.attempts)
+                _finish(session, event_id, _in_the_end(session, event, settlement, now), now, event.attempts)
         else:
             told = cloudpayments_notifications.read(
                 event.raw_payload, event.content_type, kind=event.url_kind
             )
             with transaction() as session:
-                _finish(
-                    session, event_id, cloudpayments_events.apply(session, told, now), now, event.attempts
-                )
+                settlement = cloudpayments_events.apply(session, told, now)
+                _finish(session, event_id, _in_the_end(session, event, settlement, now), now, event.attempts)
     except GatewayError as error:
         _give_back(event_id, event.attempts, f"{error.code} {error.detail}"[:500], now)
         return False
@@ -223,6 +224,18 @@ def _finish(
     )
     if settlement.verdict is Verdict.MOVED and settlement.payment_id is not None:
         hasten(session, settlement.payment_id, now)
+
+
+def _in_the_end(session: Session, event: WebhookEvent, settlement: Settlement, now: datetime) -> Settlement:
+    """Waiting ends: a refund whose payment never came goes to the operator, anything else meant nothing."""
+    if settlement.verdict is not Verdict.WAITS or now < event.received_at + _WAITS_AT_MOST:
+        return settlement
+    if not event.kind.startswith("refund"):
+        return Settlement(Verdict.IGNORED, settlement.why, settlement.payment_id)
+    kind, facts = CaseKind.UNKNOWN_REFUND, {"refund": event.gateway_object_id, "why": settlement.why}
+    key = f"{event.gateway.value}:{kind.value}:{event.gateway_object_id}"
+    cases.open_case(session, kind, key, event.gateway, None, settlement.payment_id, (None, None), facts, now)
+    return Settlement(Verdict.CASE, settlement.why, settlement.payment_id)
 
 
 def _postpone(

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import uuid
 from datetime import datetime
-from decimal import Decimal
 from typing import Any
 
 from sqlalchemy import Row, select, update
@@ -13,6 +12,7 @@ from sqlalchemy.orm import Session
 
 from portal.billing import cases, notices, subscriptions
 from portal.billing.settlement import Settlement, Verdict
+from portal.gateways.base import RefundSnapshot
 from portal.models import CaseKind, Payment, PaymentStatus, Refund, RefundSource, RefundStatus
 from portal.money import to_wire
 
@@ -23,9 +23,7 @@ _payments: Any = Payment.__table__
 def book(
     session: Session,
     payment: Row[Any],
-    gateway_refund_id: str,
-    amount: Decimal,
-    currency: str | None,
+    told: RefundSnapshot,
     now: datetime,
 ) -> Settlement:
     """Write down a refund that the gateway made, under the lock of its payment; in the caller's transaction.
@@ -33,7 +31,11 @@ def book(
     It waits while the payment's own success has not been heard of. A refund of the whole sum takes the period
     back; a partial one leaves it.
     """
+    amount, gateway_refund_id = told.amount, told.gateway_refund_id
     if payment.status is not PaymentStatus.SUCCEEDED:
+        if cases.speaks_of(session, payment.gateway, told.gateway_payment_id):
+            # That money never was this order's, so no success of it will follow.
+            return Settlement(Verdict.IGNORED, "refund of money that is a case", payment.id)
         return Settlement(Verdict.WAITS, "refund before its payment", payment.id)
     known = session.execute(
         select(_refunds.c.id).where(
@@ -42,18 +44,14 @@ def book(
     ).scalar()
     if known is not None:
         return Settlement(Verdict.NOTHING_NEW, "refund already booked", payment.id)
-    if (
-        amount <= 0
-        or (currency or payment.currency) != payment.currency
-        or payment.refunded_amount + amount > payment.amount
-    ):
+    if amount <= 0 or told.currency != payment.currency or payment.refunded_amount + amount > payment.amount:
         facts = {
             "refund": gateway_refund_id,
             "captured": to_wire(payment.amount),
             "refunded": to_wire(payment.refunded_amount),
         }
         key = f"{payment.gateway.value}:{CaseKind.REFUND_ABOVE_CAPTURE.value}:{gateway_refund_id}"
-        money = (amount, currency)
+        money = (amount, told.currency)
         cases.open_case(
             session,
             CaseKind.REFUND_ABOVE_CAPTURE,

@@ -89,4 +89,4 @@ def _refund(gateway_refund_id: str, now: datetime) -> Settlement:
                 now,
             )
             return Settlement(Verdict.CASE, CaseKind.UNKNOWN_REFUND.value)
-        return refunds.book(session, row, gateway_refund_id, told.amount, told.currency, now)
+        return refunds.book(session, row, told, now)

@@ -1,0 +1,73 @@
+"""What every story is watched for, and the till at which stories of notifications are told."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+import requests.adapters
+from flask import Flask
+from psycopg.pq import TransactionStatus
+from sqlalchemy import event
+from sqlalchemy.pool import Pool
+
+from tests.desk import Desk, LiveSandbox
+from tests.stories.till import Till, in_process, open_till, over_http
+
+
+@pytest.fixture(autouse=True)
+def no_call_inside_a_transaction(
+    monkeypatch: pytest.MonkeyPatch, sandbox_server: LiveSandbox
+) -> Iterator[list[str]]:
+    """Law 1, watched in every story: no gateway is called by a thread that has a transaction open.
+
+    PostgreSQL itself is asked, through the driver, about each connection that the calling thread holds. The
+    transport is watched below the SDK's session and our own, so no room can call past it.
+    """
+    held: dict[int, tuple[int, Any]] = {}
+    broken: list[str] = []
+    gateways = (f"{sandbox_server.url}/yookassa/v3", f"{sandbox_server.url}/cloudpayments/")
+    send = requests.adapters.HTTPAdapter.send
+
+    def taken(connection: Any, *_more: Any) -> None:
+        held[id(connection)] = (threading.get_ident(), connection)
+
+    def given_back(connection: Any, *_more: Any) -> None:
+        held.pop(id(connection), None)
+
+    def watched(self: Any, request: Any, *arguments: Any, **options: Any) -> Any:
+        if str(request.url).startswith(gateways):
+            mine = [found for thread, found in list(held.values()) if thread == threading.get_ident()]
+            if any(found.info.transaction_status is not TransactionStatus.IDLE for found in mine):
+                broken.append(f"{request.method} {request.url}")
+        return send(self, request, *arguments, **options)
+
+    event.listen(Pool, "checkout", taken)
+    event.listen(Pool, "checkin", given_back)
+    monkeypatch.setattr(requests.adapters.HTTPAdapter, "send", watched)
+    yield broken
+    event.remove(Pool, "checkout", taken)
+    event.remove(Pool, "checkin", given_back)
+    assert not broken, f"a gateway was called inside an open transaction: {broken}"
+
+
+@pytest.fixture
+def till(desk: Desk) -> Callable[..., Till]:
+    """``till(gateway=…, plan=…, email=…)``: an order whose gateway speaks over real HTTP."""
+
+    def opened(**words: Any) -> Till:
+        return open_till(desk.app, over_http(desk.url), **words)
+
+    return opened
+
+
+@pytest.fixture
+def quick_till(app: Flask) -> Callable[..., Till]:
+    """The same without a socket."""
+
+    def opened(**words: Any) -> Till:
+        return open_till(app, in_process(app), **words)
+
+    return opened
