@@ -14,8 +14,8 @@ import click
 from flask import Flask, current_app
 from flask.cli import with_appcontext
 
-from config import Config, ConfigError
-from portal import clock, worker
+from config import ConfigError
+from portal import clock, running, worker
 from portal.accounts import demo, registration
 from portal.billing import invariants, notices, plans, reconciliation, subscriptions
 from portal.errors import PortalError
@@ -183,7 +183,7 @@ def _refuse_demo_accounts() -> None:
 
 
 def _sandbox_url() -> str:
-    config: Config = current_app.extensions["portal_config"]
+    config = running.config()
     if not (config.sandbox and config.sandbox_url and clock.is_movable()):
         raise click.ClickException(
             "The clock can be moved only under the sandbox (SANDBOX=1, SANDBOX_URL, CLOCK_FILE)."

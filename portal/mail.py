@@ -5,16 +5,36 @@ from __future__ import annotations
 import smtplib
 import ssl
 import urllib.request
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from email.message import EmailMessage
 from email.policy import SMTP
 from email.utils import formatdate, make_msgid
+from typing import Any
+
+from flask import render_template
 
 SECONDS = 15
 
 
 class MailError(Exception):
     """The letter was not taken over; sending it later may work."""
+
+
+@dataclass(frozen=True, slots=True)
+class Letter:
+    """The words of one letter."""
+
+    subject: str
+    text: str
+    html: str
+
+
+def compose(kind: str, facts: Mapping[str, Any]) -> Letter:
+    """Write the letter ``templates/emails/<kind>``; the text's first line is ``Subject: …``."""
+    head, _, text = render_template(f"emails/{kind}.txt", **facts).partition("\n\n")
+    html = render_template(f"emails/{kind}.html", **facts)
+    return Letter(head.removeprefix("Subject:").strip(), text.strip() + "\n", html)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,18 +49,17 @@ class Mailer:
     use_tls: bool = True
     sandbox_url: str = ""
 
-    def send(self, to: str, subject: str, text: str, html: str | None = None) -> None:
+    def send(self, to: str, words: Letter) -> None:
         """Hand one letter over. Raises :class:`MailError` when it was not accepted."""
         letter = EmailMessage(policy=SMTP)
-        letter["From"], letter["To"], letter["Subject"] = self.sender, to, subject
+        letter["From"], letter["To"], letter["Subject"] = self.sender, to, words.subject
         letter["Date"], letter["Message-ID"] = (
             formatdate(),
             make_msgid(domain=self.sender.partition("@")[2] or None),
         )
         letter["Auto-Submitted"] = "auto-generated"
-        letter.set_content(text)
-        if html:
-            letter.add_alternative(html, subtype="html")
+        letter.set_content(words.text)
+        letter.add_alternative(words.html, subtype="html")
         try:
             self._hand_over(letter)
         except (OSError, smtplib.SMTPException, ValueError) as error:

@@ -1,4 +1,4 @@
-"""The portal under test: the application, a clean database for each test, people at its pages, and a running sandbox."""
+"""The portal under test: an application, a clean database for each test, people, a running sandbox."""
 
 from __future__ import annotations
 
@@ -252,7 +252,7 @@ def sandbox(sandbox_server: LiveSandbox) -> Iterator[LiveSandbox]:
 
 @pytest.fixture
 def desk(app: Flask, sandbox: LiveSandbox, portal_config: Config) -> Iterator[Desk]:
-    """A portal over real HTTP, with the sandbox on the other side of the wire; the laws are checked at the end."""
+    """A portal over real HTTP with the sandbox beyond the wire; the laws are checked at the end."""
     server = make_server("127.0.0.1", 0, app, threaded=True)
     url = f"http://127.0.0.1:{server.server_port}"
     app.extensions["portal_config"] = replace(portal_config, portal_base_url=url)
@@ -284,7 +284,7 @@ def redis_connection(redis_url: str) -> Iterator[Redis]:
 
 @pytest.fixture
 def wait_until() -> Callable[..., Any]:
-    """``wait_until(condition, seconds=10)``: the first true value of what another thread or process brings about."""
+    """``wait_until(condition, seconds=10)``: the first true value of what others bring about."""
 
     def wait(condition: Callable[[], Any], seconds: float = 10) -> Any:
         deadline = time.monotonic() + seconds

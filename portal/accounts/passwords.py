@@ -12,9 +12,8 @@ from importlib.resources import files
 
 from argon2 import PasswordHasher, Type
 from argon2.exceptions import InvalidHashError, VerificationError
-from flask import current_app
 
-from config import Config
+from portal import running
 from portal.accounts import letters, links, sessions
 from portal.accounts.throttle import TooOften
 from portal.database import transaction
@@ -121,7 +120,7 @@ def _normal(password: str) -> str:
 
 
 def _hasher() -> PasswordHasher:
-    config: Config = current_app.extensions["portal_config"]
+    config = running.config()
     return _made(config.argon2_time_cost, config.argon2_memory_kib)
 
 

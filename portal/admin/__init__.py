@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from flask import Flask
 
 from portal.admin.desk import build
@@ -9,4 +11,5 @@ from portal.admin.desk import build
 
 def init_app(app: Flask) -> None:
     """Put the desk at /admin/."""
-    build().init_app(app)
+    nonce: Callable[[], str] = app.jinja_env.globals["csp_nonce"]  # type: ignore[assignment]  # web.headers put it there
+    build(nonce).init_app(app)

@@ -1,10 +1,11 @@
-"""The desk's rooms: what was paid, what came in, what waits for a person. Nothing about money can be edited here."""
+"""The desk's rooms: what was paid, what came in, what waits. Nothing about money can be edited here."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
-from flask import abort, current_app, redirect, request, url_for
+from flask import abort, redirect, request, url_for
 from flask_admin import Admin, AdminIndexView
 from flask_admin.contrib.sqla import ModelView
 from flask_admin.theme import Bootstrap4Theme
@@ -12,7 +13,17 @@ from flask_login import current_user
 
 from portal import clock
 from portal.database import db
-from portal.models import Case, Notification, Payment, Plan, PurchasedPlan, Refund, Subscription, User, WebhookEvent
+from portal.models import (
+    Case,
+    Notification,
+    Payment,
+    Plan,
+    PurchasedPlan,
+    Refund,
+    Subscription,
+    User,
+    WebhookEvent,
+)
 
 
 class _AdminsOnly:
@@ -26,7 +37,7 @@ class _AdminsOnly:
         """What everybody else sees."""
         if not current_user.is_authenticated:
             return redirect(url_for("accounts.login", next=request.path))
-        abort(404)
+        return abort(404)
 
 
 class Index(_AdminsOnly, AdminIndexView):
@@ -89,7 +100,7 @@ class Events(Rows):
 class Cases(Rows):
     """What the portal would not decide alone."""
 
-    column_list = ("id", "kind", "gateway", "gateway_payment_id", "amount", "currency", "opened_at", "resolved_at")
+    column_list = ("id", "kind", "gateway", "gateway_payment_id", "amount", "currency", "opened_at")
     column_filters = ("kind", "gateway")
 
 
@@ -98,7 +109,7 @@ class Plans(Rows):
 
     can_create = True
     can_edit = True
-    column_default_sort = "position"
+    column_default_sort = ("position", False)
     column_list = ("code", "title", "price", "discount", "period_days", "email_quota", "on_sale", "position")
     form_columns = (
         "code",
@@ -113,7 +124,7 @@ class Plans(Rows):
         "position",
     )
 
-    def on_model_change(self, _form: Any, model: Plan, is_created: bool) -> None:  # noqa: FBT001 - Flask-Admin's signature
+    def on_model_change(self, _form: Any, model: Plan, is_created: bool) -> None:
         """Note when."""
         model.updated_at = clock.now()
         if is_created:
@@ -132,18 +143,24 @@ class Plain(Rows):
     """Rows without secrets, shown as they are."""
 
 
-def build() -> Admin:
-    """A new desk for one application."""
+def build(nonce: Callable[[], str]) -> Admin:
+    """A new desk for one application; *nonce* is what its Content-Security-Policy lets through."""
     admin = Admin(
         name="Касса подписок",
         index_view=Index(name="Главная", url="/admin"),
         theme=Bootstrap4Theme(),
-        csp_nonce_generator=lambda: current_app.jinja_env.globals["csp_nonce"](),
+        csp_nonce_generator=nonce,
     )
     for view in (
         Payments(Payment, db, name="Платежи", endpoint="desk_payments", url="payments"),
         Plain(Refund, db, name="Возвраты", endpoint="desk_refunds", url="refunds"),
-        Plain(PurchasedPlan, db, name="Оплаченные периоды", endpoint="desk_purchased_plans", url="purchased-plans"),
+        Plain(
+            PurchasedPlan,
+            db,
+            name="Оплаченные периоды",
+            endpoint="desk_purchased_plans",
+            url="purchased-plans",
+        ),
         Plain(Subscription, db, name="Подписки", endpoint="desk_subscriptions", url="subscriptions"),
         Cases(Case, db, name="Случаи", endpoint="desk_cases", url="cases"),
         Events(WebhookEvent, db, name="Уведомления шлюзов", endpoint="desk_events", url="webhook-events"),

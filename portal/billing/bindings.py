@@ -6,10 +6,9 @@ import logging
 import uuid
 from datetime import datetime, timedelta
 
-from flask import current_app
 from sqlalchemy import select
 
-from config import Config
+from portal import running
 from portal.billing import doors, methods
 from portal.billing.settlement import Settlement, Verdict
 from portal.database import db, transaction
@@ -37,7 +36,7 @@ def start(user: User, now: datetime) -> MethodBinding:
 
     Raises RecurringDisabled, and the gateway's errors.
     """
-    config: Config = current_app.extensions["portal_config"]
+    config = running.config()
     if not config.billing_recurring_enabled:
         raise RecurringDisabled
     binding = _open(user, now) or _write(user, now)
@@ -146,7 +145,7 @@ def _write(user: User, now: datetime) -> MethodBinding:
 
 
 def _as_order(binding: MethodBinding, user: User) -> BindingOrder:
-    config: Config = current_app.extensions["portal_config"]
+    config = running.config()
     return BindingOrder(
         key=binding.key,
         user_id=user.public_id,

@@ -12,18 +12,17 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
-from flask import current_app
 from sqlalchemy import select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
-from config import Config
+from portal import running
 from portal.billing import consents, doors, payments, plans, settlement, subscriptions
 from portal.billing.consents import Agreement, ClientInfo
+from portal.billing_mode import BillingMode
 from portal.database import db, transaction
 from portal.errors import InvalidRequest
 from portal.gateways.base import (
-    BillingMode,
     GatewayClosed,
     GatewayError,
     GatewayRejected,
@@ -99,7 +98,7 @@ def preview(user_id: int | None, plan: Plan, now: datetime) -> Preview:
 
 def recurring_offered() -> bool:
     """Whether new methods may be saved at all (BILLING_RECURRING_ENABLED)."""
-    config: Config = current_app.extensions["portal_config"]
+    config = running.config()
     return config.billing_recurring_enabled
 
 
@@ -216,8 +215,11 @@ def _open_again(user: User, terms: Terms, now: datetime) -> Payment | None:
         # The gateway's page may be gone, or its key forgotten: ask what became of it before anything new is
         # begun.
         found = payments.refresh(found.id, now)
+    elif found.gateway is GatewayName.CLOUDPAYMENTS:
+        # The widget would take the money a second time, should the news of the first be lost or late.
+        found = payments.ask(found, now)
     if found.status in {PaymentStatus.AUTHORIZED, PaymentStatus.SUCCEEDED}:
-        return found if found.status is PaymentStatus.AUTHORIZED else None
+        return found  # it is paid already, so the customer is shown that instead of being asked to pay again
     if found.is_open and _same_terms(found, terms) and now < found.expires_at and not _is_stale(found, now):
         return found
     with transaction() as session:

@@ -8,10 +8,9 @@ from decimal import Decimal
 from zoneinfo import ZoneInfo
 
 from babel.dates import format_date
-from flask import current_app
 from sqlalchemy.orm import Session
 
-from config import Config
+from portal import running
 from portal.models import Consent, Plan
 from portal.money import to_people
 
@@ -40,7 +39,7 @@ class ClientInfo:
 
 def agreement(plan: Plan, amount: Decimal, first_charge_at: datetime) -> Agreement:
     """The words for this plan: sum, period, date of the first charge, and how to end it."""
-    config: Config = current_app.extensions["portal_config"]
+    config = running.config()
     day = format_date(first_charge_at.astimezone(ZoneInfo(config.tz_display)), "d MMMM y", locale="ru")
     text = (
         f"Согласен на автоматическое продление тарифа «{plan.title}»: {to_people(amount, plan.currency)} "

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from flask import current_app
+from dataclasses import replace
 
-from config import Config
+from portal import running
 from portal.billing import settings
 from portal.database import release
-from portal.gateways.base import Credentials, Gateway, GatewayClosed
+from portal.gateways.base import Credentials, Gateway, GatewayClosed, Timeouts
 from portal.gateways.cloudpayments import CloudPayments
 from portal.gateways.yookassa import YooKassa
 from portal.models import GatewayName
+
+#: Seconds for which a person at a page waits for a gateway.
+PERSON_WAITS = 12.0
 
 
 def are_open() -> tuple[GatewayName, ...]:
@@ -64,17 +67,14 @@ def _kept(name: GatewayName) -> Gateway:
     if name not in are_open():
         raise GatewayClosed
     wanted = _credentials(name)
-    kept: dict[GatewayName, tuple[Credentials, Gateway]] = current_app.extensions.setdefault("gateways", {})
-    if name not in kept or kept[name][0] != wanted:
-        kept[name] = (
-            wanted,
-            CloudPayments(wanted) if name is GatewayName.CLOUDPAYMENTS else YooKassa(wanted),
-        )
-    return kept[name][1]
+    kept: dict[Credentials, Gateway] = running.kept("gateways", dict)
+    if wanted not in kept:
+        kept[wanted] = CloudPayments(wanted) if name is GatewayName.CLOUDPAYMENTS else YooKassa(wanted)
+    return kept[wanted]
 
 
 def _credentials(name: GatewayName) -> Credentials:
-    config: Config = current_app.extensions["portal_config"]
+    config = running.config()
     shop = settings.current()
     if name is GatewayName.CLOUDPAYMENTS:
         return Credentials(
@@ -83,12 +83,20 @@ def _credentials(name: GatewayName) -> Credentials:
             api_url=config.cloudpayments_api_url,
             widget_url=config.cloudpayments_widget_url,
             test_mode=shop.cloudpayments_test_mode,
-            timeouts=config.gateway_timeouts,
+            timeouts=_patience(config.gateway_timeouts),
         )
     return Credentials(
         shop=shop.yookassa_shop_id,
         secret=shop.yookassa_secret_key,
         api_url=config.yookassa_api_url,
         test_mode=shop.yookassa_test_mode,
-        timeouts=config.gateway_timeouts,
+        timeouts=_patience(config.gateway_timeouts),
     )
+
+
+def _patience(timeouts: Timeouts) -> Timeouts:
+    """A job waits as long as the gateway may take; a person does not.
+
+    Nor may one slow gateway occupy every web thread. What is unknown by then is asked about.
+    """
+    return replace(timeouts, read=min(timeouts.read, PERSON_WAITS)) if running.somebody_waits() else timeouts

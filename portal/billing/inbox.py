@@ -241,7 +241,7 @@ def _in_the_end(session: Session, event: WebhookEvent, settlement: Settlement, n
 def _postpone(
     session: Session, event_id: int, attempts: int, why: str, now: datetime, payment_id: int | None = None
 ) -> None:
-    wait = timedelta(minutes=_BACK_OFF[min(attempts, len(_BACK_OFF) - 1)])
+    wait = timedelta(minutes=_BACK_OFF[min(max(attempts, 1), len(_BACK_OFF)) - 1])
     session.execute(
         update(_events)
         .where(_events.c.id == event_id, _events.c.status == EventStatus.RECEIVED)

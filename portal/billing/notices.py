@@ -7,15 +7,13 @@ from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
-from flask import current_app, render_template
 from sqlalchemy import select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
-from config import Config
-from portal import clock, jobs
+from portal import clock, jobs, mail, running
 from portal.database import changed, db, transaction
-from portal.mail import Mailer, MailError
+from portal.mail import Letter, MailError
 from portal.models import Channel, Notification, Payment, PaymentStatus, User
 
 log = logging.getLogger(__name__)
@@ -79,10 +77,8 @@ def deliver(notification_id: int) -> bool:
     if not _still_true(notification):
         _note(notification_id, sent_at=now, last_error="no longer true")
         return False
-    mailer: Mailer = current_app.extensions["portal_mailer"]
     try:
-        subject, text, html = _render(notification, user)
-        mailer.send(user.email, subject, text, html)
+        running.mailer().send(user.email, _compose(notification, user))
     except MailError as error:
         wait = timedelta(minutes=_BACK_OFF[min(notification.attempts, len(_BACK_OFF)) - 1])
         _note(notification_id, next_attempt_at=now + wait, last_error=str(error))
@@ -171,12 +167,10 @@ def _note(notification_id: int, **values: Any) -> None:
         session.execute(update(Notification).where(Notification.id == notification_id).values(**values))
 
 
-def _render(notification: Notification, user: User) -> tuple[str, str, str]:
-    config: Config = current_app.extensions["portal_config"]
-    facts = {**notification.facts, "user": user, "base_url": config.portal_base_url}
+def _compose(notification: Notification, user: User) -> Letter:
+    base_url = running.config().portal_base_url
+    facts = {**notification.facts, "user": user, "base_url": base_url}
     for name, value in notification.facts.items():
         if name in _AT_SENDING:
-            facts |= _AT_SENDING[name](value, config.portal_base_url)
-    head, _, text = render_template(f"emails/{notification.kind}.txt", **facts).partition("\n\n")
-    html = render_template(f"emails/{notification.kind}.html", **facts)
-    return head.removeprefix("Subject:").strip(), text.strip() + "\n", html
+            facts |= _AT_SENDING[name](value, base_url)
+    return mail.compose(notification.kind, facts)

@@ -8,15 +8,15 @@ import re
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from flask import current_app
 from sqlalchemy import select, update
 
-from config import Config
+from portal import running
 from portal.billing import doors, settlement
+from portal.billing_mode import BillingMode
 from portal.database import changed, db, transaction
 from portal.errors import InvalidRequest, NotFound
 from portal.gateways import declines
-from portal.gateways.base import BillingMode, GatewayError, Outcome, PaymentOrder, PaymentSnapshot
+from portal.gateways.base import GatewayError, Outcome, PaymentOrder, PaymentSnapshot
 from portal.models import GatewayName, Payment, PaymentStatus, User
 
 log = logging.getLogger(__name__)
@@ -93,7 +93,7 @@ def failure(payment: Payment, locale: str = "ru") -> Failure | None:
 
 def as_order(payment: Payment, user: User) -> PaymentOrder:
     """The payment as its gateway is told of it: frozen columns only, so a repeat is the same to the byte."""
-    config: Config = current_app.extensions["portal_config"]
+    config = running.config()
     return PaymentOrder(
         transaction_id=payment.transaction_id,
         amount=payment.amount,

@@ -11,11 +11,11 @@ from dataclasses import dataclass, fields
 from datetime import datetime
 from typing import Any
 
-from flask import current_app
 from sqlalchemy import select
 from sqlalchemy.dialects.postgresql import insert
 
 from config import Config
+from portal import running
 from portal.database import after_commit, db, transaction
 from portal.errors import InvalidRequest
 from portal.models import Setting
@@ -61,6 +61,14 @@ class ShopSettings:
         return "<ShopSettings>"
 
 
+@dataclass(slots=True)
+class _Kept:
+    """The settings last read, and when by the machine's own clock."""
+
+    settings: ShopSettings | None = None
+    at: float = 0.0
+
+
 CHOICES: Mapping[str, frozenset[str]] = {
     "refund_policy": frozenset({"full", "unused_days", "unused_quota"}),
     "first_gateway": frozenset({"cloudpayments", "yookassa"}),
@@ -69,21 +77,20 @@ CHOICES: Mapping[str, frozenset[str]] = {
 
 def current() -> ShopSettings:
     """The settings in force now; at most :data:`FRESH_SECONDS` old."""
-    kept: tuple[float, ShopSettings] | None = current_app.extensions.get("shop_settings")
-    if kept and time.monotonic() - kept[0] < FRESH_SECONDS:
-        return kept[1]
+    kept = running.kept("shop_settings", _Kept)
+    if kept.settings is not None and time.monotonic() - kept.at < FRESH_SECONDS:
+        return kept.settings
     # A connection of its own: reading a setting must not open a transaction in the caller's session.
     with db.engine.connect() as connection:
         rows = connection.execute(select(Setting.name, Setting.value, Setting.secret)).all()
     stored = {name: (secret.decode() if secret is not None else value) for name, value, secret in rows}
-    found = _combine(current_app.extensions["portal_config"], stored)
-    current_app.extensions["shop_settings"] = (time.monotonic(), found)
-    return found
+    kept.settings, kept.at = _combine(running.config(), stored), time.monotonic()
+    return kept.settings
 
 
 def forget() -> None:
     """Read the settings anew at the next look."""
-    current_app.extensions.pop("shop_settings", None)
+    running.kept("shop_settings", _Kept).settings = None
 
 
 def put(name: str, text: str, now: datetime) -> None:

@@ -16,8 +16,9 @@ from sqlalchemy import Row, exists, select, update
 from sqlalchemy.orm import Session
 
 from portal.billing import cases, doors, methods, notices, subscriptions
+from portal.billing_mode import BillingMode
 from portal.database import changed
-from portal.gateways.base import BillingMode, Outcome, PaymentSnapshot
+from portal.gateways.base import Outcome, PaymentSnapshot
 from portal.models import CaseKind, GatewayName, Payment, PaymentPurpose, PaymentStatus, User
 from portal.models.payment import may_move
 from portal.money import to_wire

@@ -21,6 +21,7 @@ from decimal import Decimal
 from enum import StrEnum
 from typing import Any, Protocol
 
+from portal.billing_mode import BillingMode
 from portal.errors import PortalError
 
 
@@ -31,13 +32,6 @@ class Outcome(StrEnum):
     AUTHORIZED = "authorized"
     SUCCEEDED = "succeeded"
     FAILED = "failed"
-
-
-class BillingMode(StrEnum):
-    """Whether a payment asks the gateway to remember the payer's method (seed: payment modes)."""
-
-    ONE_TIME = "ONE_TIME"
-    RECURRING = "RECURRING"
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from portal.gateways.base import BillingMode
+from portal.billing_mode import BillingMode
 from portal.models.account_link import AccountLink, LinkPurpose
 from portal.models.case import Case, CaseKind
 from portal.models.consent import Consent

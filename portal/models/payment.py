@@ -10,8 +10,8 @@ from enum import StrEnum
 from sqlalchemy import BigInteger, CheckConstraint, ForeignKey, Index, String, text
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
+from portal.billing_mode import BillingMode
 from portal.database import Base
-from portal.gateways.base import BillingMode
 from portal.models.base import Amount, Moment, identity, one_of
 from portal.models.plan import Plan
 from portal.models.user import User

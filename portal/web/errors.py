@@ -22,6 +22,7 @@ from portal.accounts.throttle import TooOften
 from portal.accounts.wall_clock import wall_now
 from portal.errors import PortalError
 from portal.extensions import limiter
+from portal.gateways.base import GatewayForbidden
 from portal.web.guards import be_nobody, wants_json
 
 log = logging.getLogger(__name__)
@@ -119,13 +120,13 @@ def _page(fault: Fault) -> str:
 
 
 def _template(fault: Fault) -> str:
-    return "errors/yookassa_forbidden.html" if fault.code == "YOOKASSA_FORBIDDEN" else "errors/page.html"
+    return "errors/yookassa_forbidden.html" if fault.code == GatewayForbidden.code else "errors/page.html"
 
 
 def _title(fault: Fault) -> str:
-    return str(
-        _TITLES.get(fault.status) or (_("Так не получится") if fault.status < 500 else _("Что-то сломалось"))
-    )
+    if fault.code == GatewayForbidden.code:
+        return str(_("Оплата временно недоступна"))
+    return str(_TITLES.get(fault.status, _TITLES[400] if fault.status < 500 else _("Что-то сломалось")))
 
 
 def _log_failure(
@@ -141,7 +142,7 @@ def _new_number() -> str:
 
 
 def _place() -> str:
-    """The route, not the path: the path may hold the key of a letter's link."""
+    """The route, not the path: the path may hold the token of a letter's link."""
     return request.url_rule.rule if request.url_rule else request.path[:200]
 
 

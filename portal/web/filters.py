@@ -20,7 +20,7 @@ from babel.numbers import format_decimal
 from flask import Flask, current_app, url_for
 from sqlalchemy.exc import SQLAlchemyError
 
-from config import Config
+from portal import running
 from portal.billing import settings
 from portal.gateways import declines
 from portal.models import Payment, PaymentStatus
@@ -134,7 +134,7 @@ def _form(value: int, one: str, few: str, many: str) -> str:
 
 
 def _zone() -> ZoneInfo:
-    config: Config = current_app.extensions["portal_config"]
+    config = running.config()
     return ZoneInfo(config.tz_display)
 
 

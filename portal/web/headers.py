@@ -10,10 +10,11 @@ from __future__ import annotations
 import secrets
 from urllib.parse import urlsplit
 
-from flask import Flask, Response, current_app, g, has_request_context, request
+from flask import Flask, Response, g, has_request_context, request
 from flask_login import current_user
 
 from config import Config
+from portal import running
 from portal.gateways.yookassa.hosts import is_payment_page
 
 #: A year: browsers that have seen https keep to it.
@@ -146,5 +147,4 @@ def _is_somebody() -> bool:
 
 
 def _config() -> Config:
-    found: Config = current_app.extensions["portal_config"]
-    return found
+    return running.config()

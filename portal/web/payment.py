@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from flask import Blueprint, current_app, jsonify, redirect, render_template, url_for
+from flask import Blueprint, jsonify, redirect, render_template, url_for
 from flask.typing import ResponseReturnValue
 from flask_login import current_user, login_required
 
-from config import Config
-from portal import clock
+from portal import clock, running
 from portal.billing import checkout, doors, payments, subscriptions
 from portal.database import db
 from portal.gateways.base import GatewayClosed
@@ -78,7 +77,7 @@ def _is_payable(payment: Payment, now: datetime, statuses: set[PaymentStatus]) -
 
 
 def _widget_page(payment: Payment) -> ResponseReturnValue:
-    config: Config = current_app.extensions["portal_config"]
+    config = running.config()
     try:
         parameters = checkout.widget(payment, db.session.get_one(User, current_user.id))
     except GatewayClosed:

@@ -10,11 +10,10 @@ from __future__ import annotations
 import logging
 from ipaddress import ip_address, ip_network
 
-from flask import Blueprint, Response, current_app, jsonify, request
+from flask import Blueprint, Response, jsonify, request
 from werkzeug.exceptions import NotFound as NoSuchAddress
 
-from config import Config
-from portal import clock
+from portal import clock, running
 from portal.billing import cloudpayments_events, inbox, settings
 from portal.billing.inbox import Delivery
 from portal.database import db
@@ -78,7 +77,7 @@ def from_cloudpayments(kind: str | None = None) -> Response:
 @blueprint.post("/yookassa/")
 def from_yookassa() -> Response:
     """Take a notification from YooKassa's networks; it is believed only once the object was read."""
-    config: Config = current_app.extensions["portal_config"]
+    config = running.config()
     networks = config.yookassa_webhook_networks
     if not yookassa.is_from_yookassa(
         request.remote_addr or "", yookassa.DEFAULT_NETWORKS if networks is None else networks
@@ -107,7 +106,7 @@ def _answer_check(told: cloudpayments.CloudPaymentsNotification) -> int:
 
 def _refuse_strange_networks() -> None:
     """An optional second lock beside the signature; the list is the operator's."""
-    config: Config = current_app.extensions["portal_config"]
+    config = running.config()
     if not config.cloudpayments_webhook_networks:
         return
     address = ip_address(request.remote_addr or "::")

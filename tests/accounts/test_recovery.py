@@ -11,7 +11,7 @@ from sqlalchemy import select
 from portal.accounts import letters, links, passwords, recovery, sessions, sign_in
 from portal.billing import notices
 from portal.database import db, transaction
-from portal.mail import Mailer
+from portal.mail import Letter, Mailer
 from portal.models import AccountLink, LinkPurpose, Notification, User
 from tests.accounts.conftest import HOME, PASSWORD
 
@@ -122,10 +122,8 @@ def test_every_letter_can_be_read(
     context: Flask, ira: User, now: datetime, kind: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Each letter has a Russian subject, and its text and its HTML lead to the same page of ours."""
-    sent: list[tuple[str, str, str, str]] = []
-    monkeypatch.setattr(
-        Mailer, "send", lambda _, to, subject, text, html: sent.append((to, subject, text, html))
-    )
+    sent: list[tuple[str, Letter]] = []
+    monkeypatch.setattr(Mailer, "send", lambda _, to, words: sent.append((to, words)))
     recovery.send_reset("ira@example.com", now)
     letters.password_changed(ira, now)
     letters.already_registered(ira, now)
@@ -133,7 +131,8 @@ def test_every_letter_can_be_read(
 
     assert notices.deliver(letter.id)
 
-    ((to, subject, text, html),) = sent
+    ((to, letter_sent),) = sent
+    subject, text, html = letter_sent.subject, letter_sent.text, letter_sent.html
     way_on = context.extensions["portal_config"].portal_base_url + LETTERS[kind]
     assert to == "ira@example.com"
     assert subject

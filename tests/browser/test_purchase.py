@@ -1,4 +1,4 @@
-"""Journeys of a customer in a real browser, from the tariffs to the dashboard, with the Content-Security-Policy on."""
+"""Journeys of a customer in a real browser, from the tariffs to the dashboard."""
 
 from __future__ import annotations
 
@@ -111,7 +111,7 @@ def test_a_blocked_card_in_the_widget_pays_nothing(page: Page, desk: Desk) -> No
 
 
 def test_a_blocked_card_at_yookassa_pays_nothing(page: Page, desk: Desk) -> None:
-    """Whoever goes back to the shop without having paid is told that nothing was taken yet, and has no plan."""
+    """Whoever goes back without having paid is told that nothing was taken yet, and has no plan."""
     choose_and_register(page, desk, "yookassa")
     _pay_at_yookassa(page, BLOCKED)
     expect(page.get_by_role("alert")).to_be_visible()

@@ -8,8 +8,8 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
+from portal.billing_mode import BillingMode
 from portal.gateways.base import (
-    BillingMode,
     Credentials,
     GatewayUnknown,
     NextStep,

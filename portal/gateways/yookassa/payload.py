@@ -6,7 +6,8 @@ import logging
 from decimal import Decimal
 from typing import Any
 
-from portal.gateways.base import BillingMode, BindingOrder, PaymentOrder
+from portal.billing_mode import BillingMode
+from portal.gateways.base import BindingOrder, PaymentOrder
 from portal.money import to_wire
 
 log = logging.getLogger("portal.gateways.yookassa")

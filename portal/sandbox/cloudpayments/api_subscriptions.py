@@ -22,9 +22,6 @@ def create(public_id: str, params: Params) -> Envelope:
         raise BadRequest("StartDate is required")
     if start <= world().clock.now():
         raise BadRequest("StartDate must be in the future")
-    two_stage = params.flag("RequireConfirmation")
-    if two_stage is None:
-        raise BadRequest("RequireConfirmation is required")
     params.required("Currency")
     agreement = {
         "public_id": public_id,
@@ -33,7 +30,8 @@ def create(public_id: str, params: Params) -> Envelope:
         "email": params.text("Email"),
         "amount": str(params.amount()),
         "currency": currency_of(params),
-        "two_stage": two_stage,
+        # Listed as mandatory, but clients that misspell it are served: it binds to false.
+        "two_stage": bool(params.flag("RequireConfirmation")),
         "interval": subscriptions.interval(params),
         "period": subscriptions.period(params),
         "max_periods": _max_periods(params),

@@ -39,8 +39,11 @@ def success(model: Any = None) -> Envelope:
 
 
 def refusal(message: str | None, model: Any = None) -> Envelope:
-    """Return the envelope of a malformed request (message) or of a decline or 3-D Secure (model)."""
-    return {"Model": model, "Success": False, "Message": message}
+    """Return the envelope of a malformed request (message) or of a decline or 3-D Secure (model).
+
+    A malformed request has no ``Model`` field at all: clients ask whether it is there.
+    """
+    return {**({} if model is None else {"Model": model}), "Success": False, "Message": message}
 
 
 def method(path: str, name: str, *, public: bool = False) -> Callable[[Verb], Verb]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Mapping
 from datetime import datetime
 from decimal import Decimal
@@ -40,6 +41,7 @@ class CloudPayments:
 
     def __init__(self, world: World) -> None:
         self._world = world
+        self._working = threading.Lock()
 
     def pay(self, reference: str, card: str, details: Mapping[str, Any]) -> Doc:
         """Pay as the payer would in the widget, 3-D Secure passed unless ``three_ds`` is ``decline``.
@@ -96,8 +98,9 @@ class CloudPayments:
         return schedule.next_due(self._world)
 
     def run_due(self, now: datetime) -> None:
-        """Do what has fallen due."""
-        schedule.run_due(self._world, now)
+        """Do what has fallen due; a second caller waits for the first, so that nothing is charged twice."""
+        with self._working:
+            schedule.run_due(self._world, now)
 
     def fault_answer(self, status: int) -> Response:
         """Answer 202, 429 or 500 as this gateway might."""
@@ -166,9 +169,9 @@ class CloudPayments:
 def _card(number: str, details: Mapping[str, Any]) -> EnteredCard:
     if not digits_of(number):
         raise ControlError(400, "BAD_VALUE", "card is a card number, or sbp, or sberpay.")
-    month, _, year = str(details.get("exp") or "12/99").partition("/")
+    month, _, year = str(details.get("expiry") or "12/99").partition("/")
     if not (month.isdecimal() and year.isdecimal() and 1 <= int(month) <= 12):
-        raise ControlError(400, "BAD_VALUE", "exp is written MM/YY.")
+        raise ControlError(400, "BAD_VALUE", "expiry is written MM/YY.")
     return EnteredCard(number, int(month), int(year) % 100 + 2000)
 
 
@@ -180,7 +183,7 @@ def _start_from(reference: str, details: Mapping[str, Any]) -> Doc:
         "amount": details["amount"],
         "currency": details.get("currency") or "RUB",
         "description": str(details.get("description") or ""),
-        "tokenize": bool(details.get("tokenize")),
+        "tokenize": bool(details.get("tokenize") or details.get("save")),
     }
     if details.get("account_id"):
         start["userInfo"] = {"accountId": str(details["account_id"])}

@@ -125,6 +125,8 @@ _ALIASES = {
     "fraud_suspected": 5034,
     "3d_secure_failed": AUTHENTICATION_FAILED,
     "permission_revoked": 5057,
+    "call_issuer": 5001,
+    "internal_timeout": 5091,
 }
 
 

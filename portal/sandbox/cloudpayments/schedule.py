@@ -25,10 +25,13 @@ def next_due(world: World) -> datetime | None:
 
 
 def run_due(world: World, now: datetime) -> None:
-    """Do everything that is due by ``now``; safe to call again and from two threads at once."""
+    """Do everything that is due by ``now``; the caller lets one thread at a time in.
+
+    A subscription stays due until its outcome is written, so that nobody moves the clock past a charge.
+    """
     for doc in _charging(world):
         if parse_iso(doc["next"]) <= now:
-            _charge(world, doc["id"], now)
+            _charge(world, doc)
     for doc in _held(world):
         if parse_iso(doc["hold_until"]) <= now:
             _release(world, doc)
@@ -53,22 +56,14 @@ def _waiting(world: World) -> list[Doc]:
     return [doc for doc in world.store.find(KIND, status=Status.CREATED.value) if doc["settle_at"]]
 
 
-def _charge(world: World, subscription_id: str, now: datetime) -> None:
-    """Take one regular payment: claim it, charge outside the store's lock (Check is asked), write the
-    outcome.
-    """
-    with world.store.transaction():
-        doc = world.store.get(subscriptions.KIND, subscription_id)
-        if doc is None or doc["next"] is None or parse_iso(doc["next"]) > now:
-            return  # another thread was faster
-        doc["next"] = None
-        world.store.put(subscriptions.KIND, doc["id"], doc)
+def _charge(world: World, doc: Doc) -> None:
+    """Take one regular payment, outside the store's lock, for Check is asked, and write the outcome."""
     saved = tokens.find(world.store, doc["token"], doc["account_id"], doc["public_id"])
-    if saved is None:
-        _write_outcome(world, subscription_id, approved=False)
-        return
-    payment = payments.pay_by_token(world, doc["public_id"], _intent(doc), saved)
-    _write_outcome(world, subscription_id, approved=payment["status"] != Status.DECLINED)
+    approved = False
+    if saved is not None:
+        payment = payments.pay_by_token(world, doc["public_id"], _intent(doc), saved)
+        approved = payment["status"] != Status.DECLINED
+    _write_outcome(world, doc["id"], approved=approved)
 
 
 def _intent(doc: Doc) -> Intent:

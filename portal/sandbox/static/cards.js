@@ -24,7 +24,7 @@ if (number) {
       expiry.value = `12/${String((new Date().getFullYear() + 3) % 100).padStart(2, "0")}`;
       code.value = "123";
       number.scrollIntoView({ block: "center" });
-      document.querySelector("form .button").focus({ preventScroll: true });
+      number.form.querySelector(".button").focus({ preventScroll: true });
     });
   }
 }

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from flask import Blueprint, current_app, redirect, request, url_for
+from flask import Blueprint, redirect, request, url_for
 from flask.typing import ResponseReturnValue
 
-from config import Config
+from portal import running
 from portal.accounts import throttle
 from portal.web.guards import own_path
 
@@ -26,7 +26,7 @@ def take_turn(what: str) -> None:
     """Count one request of this address for *what*. Raises TooOften. The sandbox makes customers by the
     hundred from loopback.
     """
-    config: Config = current_app.extensions["portal_config"]
+    config = running.config()
     if not (config.sandbox and address() in _LOOPBACK):
         throttle.take(throttle.requests_of(what, address(), OFTEN))
 
