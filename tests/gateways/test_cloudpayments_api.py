@@ -224,7 +224,7 @@ def test_the_four_outcomes_of_a_charge(start_server: Start) -> None:
         (answer(200, "<html>"), GatewayUnknown),
         (answer(200, "[]"), GatewayUnknown),
         (answer(200, "{}"), GatewayUnknown),
-        (answer(200, {"Success": "true"}), GatewayUnknown),
+        (answer(200, a_payload("transaction") | {"Success": "true"}), GatewayUnknown),
         (answer(200, {"Success": True, "Model": None}), GatewayUnknown),
         (answer(200, {"Success": False, "Model": None, "Message": None}), GatewayUnknown),
         (answer(200, {"Success": False, "Model": [], "Message": 5}), GatewayUnknown),

@@ -253,8 +253,8 @@ def test_the_test_flag_is_read_in_both_spellings(value: str, test: bool) -> None
     ("raw", "content_type"),
     (
         pytest.param(b"", FORM, id="empty"),
-        pytest.param(b"TransactionId=%ff%fe&Amount=1.00", FORM, id="broken percent UTF-8"),
-        pytest.param(b"TransactionId=1&Amount=\xff", FORM, id="broken raw UTF-8"),
+        pytest.param(b"TransactionId=1&Amount=1.00&Email=%ff%fe", FORM, id="broken percent UTF-8"),
+        pytest.param(b"TransactionId=1&Amount=1.00&Email=\xff", FORM, id="broken raw UTF-8"),
         pytest.param(b"TransactionId=1&Amount=1.00&Amount=2.00", FORM, id="a name twice"),
         pytest.param(b"TransactionId=1&Amount=1.00&amount=2.00", FORM, id="a name twice in other letters"),
         pytest.param(b"TransactionId=1&Amount=1.00&Email=%00", FORM, id="NUL"),
@@ -270,6 +270,7 @@ def test_the_test_flag_is_read_in_both_spellings(value: str, test: bool) -> None
         pytest.param(b"[" * 100_000, "application/json", id="deep JSON"),
         pytest.param(b'{"Data": ' + b'{"a":' * 100_000, "application/json", id="deep JSON in Data"),
         pytest.param(b'{"TransactionId": 1, "Amount": NaN}', "application/json", id="NaN"),
+        pytest.param(b'{"TransactionId": 1, "Amount": 1, "Data": NaN}', "application/json", id="NaN in Data"),
         pytest.param(b'{"TransactionId": 1, "Amount": [1]}', "application/json", id="a nested amount"),
         pytest.param(
             b'{"TransactionId": 1, "Amount": 1, "Amount": 2}', "application/json", id="a JSON name twice"
