@@ -5,7 +5,9 @@ from __future__ import annotations
 import base64
 import json
 import socket
+import threading
 import time
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -85,13 +87,19 @@ def _raw_request() -> bytes:
 
 @pytest.mark.parametrize(("fault", "made"), (("hang", 0), ("hang_after_commit", 1)))
 def test_a_hanging_request_is_held_until_the_client_gives_up(
-    sandbox: Sandbox, shop: Shop, fault: str, made: int
+    sandbox: Sandbox, shop: Shop, wait_for: Callable[..., Any], fault: str, made: int
 ) -> None:
-    """The client's own timeout strikes, and the sandbox serves the next request meanwhile."""
+    """The client's own timeout strikes, others are served meanwhile, and then the sandbox lets go."""
+
+    def serving() -> int:
+        return sum("process_request_thread" in thread.name for thread in threading.enumerate())
+
+    wait_for(lambda: serving() == 0)
     _order(sandbox, fault)
     with pytest.raises(requests.exceptions.ReadTimeout):
         shop.post("/payments", BODY, timeout=0.4)
     assert len(sandbox.ledger()["payments"]) == made
+    wait_for(lambda: serving() == 0)
 
 
 def test_a_hanging_request_ends_at_the_limit_that_was_set(sandbox: Sandbox, shop: Shop) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -73,6 +73,17 @@ def test_the_portal_is_told_of_its_due_moment_and_its_webhooks_arrive_on_the_way
     assert portal.hooks.count("yookassa payment.succeeded") == 2
     assert portal.told == sorted(portal.told)
     assert abs(portal.told[-1] - begun - timedelta(days=27)) < timedelta(minutes=1)
+
+
+def test_the_portal_is_told_the_time_to_the_microsecond(
+    start_sandbox: Callable[..., Sandbox], portal: FakePortal
+) -> None:
+    """A moment rounded down would find nothing due, and the work would be done at the next stop only."""
+    sandbox = start_sandbox(portal=portal.url)
+    moment = datetime(2027, 1, 1, 12, 0, 0, 999_999, tzinfo=UTC)
+    portal.due = moment
+    assert sandbox.world.portal.move_clock(moment) is None
+    assert portal.told == [moment]
 
 
 def test_what_is_due_happens_in_order(sandbox: Sandbox, shop: Shop, merchant: Merchant) -> None:
