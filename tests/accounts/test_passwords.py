@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import statistics
 import threading
 import time
 from dataclasses import replace
@@ -107,9 +106,7 @@ def test_a_cheaper_hash_is_known_as_outdated(context: Flask, monkeypatch: pytest
 def test_no_account_takes_as_long_as_a_wrong_password(
     context: Flask, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Comparing with nobody's hash costs a real comparison, with production's cost: the medians differ by
-    less than a third.
-    """
+    """Comparing with nobody's hash costs a real comparison, with production's cost."""
     config = context.extensions["portal_config"]
     real = replace(config, argon2_time_cost=2, argon2_memory_kib=19456)
     monkeypatch.setitem(context.extensions, "portal_config", real)
@@ -123,8 +120,8 @@ def test_no_account_takes_as_long_as_a_wrong_password(
             assert not passwords.matches(kept if known else None, "a wrong guess")
             spent[known].append(time.perf_counter() - began)
 
-    ratio = statistics.median(spent[False]) / statistics.median(spent[True])
-    assert 0.67 < ratio < 1.5
+    # The quickest, not the median: a busy machine adds to some of them, and never takes anything away.
+    assert 0.67 < min(spent[False]) / min(spent[True]) < 1.5
 
 
 def test_at_most_two_hashes_run_at_once(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -71,6 +71,7 @@ BYPASSES = (
     "/\uff0f\uff0fevil.example",
     "/\u3002evil.example",
     "\u2215\u2215evil.example",
+    "/dashboard/?to=\\evil.example",
     "/[//evil.example",
     "//[::1",
     "/" + "a" * 1000,

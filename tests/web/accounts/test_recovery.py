@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import statistics
 import time
 
 import pytest
@@ -57,8 +56,8 @@ def test_asking_for_a_letter_tells_nothing(app: Flask) -> None:
 
 
 def test_asking_for_a_letter_takes_the_same_time(app: Flask, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Writing a letter down is hidden in the answer's fixed length: the medians are alike."""
-    monkeypatch.setattr(recovery, "ANSWER_SECONDS", 0.06)
+    """Writing a letter down is hidden in the answer's fixed length: the quickest are alike."""
+    monkeypatch.setattr(recovery, "ANSWER_SECONDS", 0.1)
     Browser(app).register()
     spent: dict[str, list[float]] = {"ira@example.com": [], "nobody@example.com": []}
     browser = Browser(app, "127.0.0.1")
@@ -69,9 +68,10 @@ def test_asking_for_a_letter_takes_the_same_time(app: Flask, monkeypatch: pytest
             browser.send("/password/forgot", data=form | {"email": email})
             times.append(time.perf_counter() - began)
 
-    known, unknown = (statistics.median(times) for times in spent.values())
+    # The quickest, not the median: a busy machine adds to some of them, and never takes anything away.
+    known, unknown = map(min, spent.values())
 
-    assert min(known, unknown) >= 0.06
+    assert min(known, unknown) >= 0.1
     assert 0.8 < known / unknown < 1.25
 
 
