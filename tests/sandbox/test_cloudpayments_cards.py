@@ -215,7 +215,7 @@ def test_a_saved_card_expires(cp: CloudShop) -> None:
     """A card past its month is declined with 5054, by the sandbox's clock."""
     now = cp.sandbox.world.clock.now()
     month = f"{now.month:02d}/{now.year % 100:02d}"
-    paid = cp.pay("1", SUCCESS, account_id="user_x", tokenize=True, exp=month)
+    paid = cp.pay("1", SUCCESS, account_id="user_x", tokenize=True, expiry=month)
     cp.advance("32d")
 
     assert cp.by_token(paid["token"])["Model"]["ReasonCode"] == 5054

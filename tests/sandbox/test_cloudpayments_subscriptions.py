@@ -77,7 +77,7 @@ def test_create_answers_the_documented_model(cp: CloudShop) -> None:
         ({"period": 0}, "Invalid Period value"),
         ({"interval": "Month", "period": 13}, "Invalid Period value"),
         ({"maxPeriods": 0}, "Invalid MaxPeriods value"),
-        ({"requireConfirmation": None}, "RequireConfirmation is required"),
+        ({"requireConfirmation": "maybe"}, "Invalid RequireConfirmation value"),
         ({"description": ""}, "Description is required"),
     ),
 )
