@@ -85,14 +85,18 @@ def _lead(made: Order) -> ResponseReturnValue:
 
 def _page(seen: Preview, form: Any, trouble: GatewayError | None = None) -> str:
     headers.allow_payment_page()
-    undecided = {PaymentStatus.UNKNOWN, PaymentStatus.AUTHORIZED}
+    left = seen.open_payment
+    # After a refusal that did nothing, the same click again goes on with the same order.
+    waits = (
+        left is not None and left.status in {PaymentStatus.UNKNOWN, PaymentStatus.AUTHORIZED} and not trouble
+    )
     return render_template(
         "checkout/show.html",
         seen=seen,
         plan=seen.plan,
         form=form,
         trouble=trouble,
-        undecided=seen.open_payment if seen.open_payment and seen.open_payment.status in undecided else None,
+        undecided=left if waits else None,
     )
 
 

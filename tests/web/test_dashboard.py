@@ -1,0 +1,267 @@
+"""The customer's own pages."""
+
+from __future__ import annotations
+
+import csv
+import html
+import io
+import re
+from datetime import timedelta
+from decimal import Decimal
+
+import pytest
+from flask import Flask
+from sqlalchemy import select
+
+from portal import clock
+from portal.billing import notices
+from portal.database import db, transaction
+from portal.models import GatewayName, PaymentMethod, Subscription, SubscriptionStatus
+from portal.web import dashboard
+from portal.web.filters import NBSP
+from tests.web.browser import Browser
+from tests.web.shop import a_payment, a_period, user_of
+
+HISTORY = "/dashboard/payments"
+
+
+@pytest.fixture
+def browser(app: Flask) -> Browser:
+    """Somebody registered."""
+    someone = Browser(app)
+    someone.register()
+    return someone
+
+
+def text(browser: Browser, path: str = "/dashboard/") -> str:
+    """A page with ordinary spaces and without entities."""
+    answer = browser.get(path)
+    assert answer.status_code == 200
+    return re.sub(r"\s+", " ", html.unescape(answer.text).replace(NBSP, " "))
+
+
+def lines(browser: Browser) -> list[list[str]]:
+    """The history's file, read as a Russian spreadsheet reads it."""
+    answer = browser.get(f"{HISTORY}?format=csv")
+    assert answer.mimetype == "text/csv"
+    return list(csv.reader(io.StringIO(answer.data.decode("utf-8-sig")), delimiter=";"))
+
+
+def ids(page: str) -> list[str]:
+    """The payments on a page in their order."""
+    return re.findall(r"/billing/payment/([0-9a-f-]{36})/return", page)
+
+
+@pytest.mark.parametrize("path", ("/dashboard/", HISTORY, f"{HISTORY}?format=csv"))
+def test_a_visitor_signs_in_first(app: Flask, path: str) -> None:
+    """The pages are their owner's."""
+    assert Browser(app).get(path).location.startswith("/login?next=/dashboard/")
+
+
+def test_a_newcomer_is_led_to_the_plans(browser: Browser) -> None:
+    """Without a plan there is no empty table but a way on."""
+    page = text(browser)
+
+    assert "Тарифа пока нет" in page
+    assert 'href="/plans"' in page
+    assert "Последние платежи" not in page
+    assert "Подтвердите почту" in page
+
+
+def test_the_plan_in_force(app: Flask, browser: Browser) -> None:
+    """Plan, status, letters left with their bar, days left, the exact end, renewal, the last payment."""
+    with app.app_context():
+        payment = a_payment(user_of(), status="succeeded")
+        period = a_period(user_of(), payment, clock.now() - timedelta(days=9, hours=1), used=13_250)
+
+    page = text(browser)
+    assert "Действует" in page
+    assert '<p class="figure__value">36 750</p>' in page
+    assert re.search(r'<progress class="bar" value="36750" max="50000"', page)
+    assert '<p class="figure__value">21 день</p>' in page
+    end = period.ends_at + timedelta(hours=3)
+    assert f"{end.day} " in page
+    assert f"{end:%H:%M} МСК" in page
+    assert "Продление выключено. Само ничего не спишется." in page
+    assert "Сохранённой карты нет" in page
+    assert ids(page) == [payment.transaction_id]
+
+
+def test_what_comes_after_the_present_plan(app: Flask, browser: Browser) -> None:
+    """A plan that is paid and waits is shown with its dates; the days left count both."""
+    with app.app_context():
+        user, now = user_of(), clock.now()
+        a_period(user, a_payment(user, status="succeeded"), now - timedelta(hours=1))
+        a_period(
+            user, a_payment(user, "PRO_YEARLY", "succeeded"), now - timedelta(hours=1) + timedelta(days=30)
+        )
+
+    page = text(browser)
+    assert "Следующий срок" in page
+    assert "600 000 писем" in page
+    assert '<p class="figure__value">395 дней</p>' in page
+
+
+def test_renewal_and_the_saved_card(app: Flask, browser: Browser) -> None:
+    """Who agreed to renewals sees with which card and when; never more of it than its last digits."""
+    with app.app_context():
+        user, now = user_of(), clock.now()
+        a_period(user, a_payment(user, status="succeeded"), now)
+        with transaction() as session:
+            card = PaymentMethod(
+                user_id=user.id,
+                gateway=GatewayName.CLOUDPAYMENTS,
+                token=b"tk_secret",
+                fingerprint="f" * 64,
+                kind="bank_card",
+                title="Visa •• 4242",
+                last4="4242",
+                expiry_month=4,
+                expiry_year=2029,
+                created_at=now,
+            )
+            session.add(card)
+            session.flush()
+            subscription = session.scalars(select(Subscription)).one()
+            subscription.auto_renew, subscription.payment_method_id = True, card.id
+
+    page = text(browser)
+    assert "Продление включено" in page
+    assert "Visa •• 4242" in page
+    assert "04/2029" in page
+    assert "tk_secret" not in page
+
+
+def test_a_plan_that_is_over(app: Flask, browser: Browser) -> None:
+    """A period ends at its end, whether or not a job has said so."""
+    with app.app_context():
+        a_period(user_of(), a_payment(user_of(), status="succeeded"), clock.now() - timedelta(days=31))
+
+    page = text(browser)
+    assert "Тариф закончился" in page
+    assert "Действует<" not in page
+
+
+def test_a_renewal_that_failed_is_marked(app: Flask, browser: Browser) -> None:
+    """The plan still runs, and the page says that it was not renewed."""
+    with app.app_context():
+        a_period(user_of(), a_payment(user_of(), status="succeeded"), clock.now())
+        with transaction() as session:
+            session.scalars(select(Subscription)).one().status = SubscriptionStatus.PAST_DUE
+
+    assert "Не удалось продлить" in text(browser)
+
+
+def test_a_payment_without_an_answer_is_in_front(app: Flask, browser: Browser) -> None:
+    """Nobody pays twice because the first payment was out of sight."""
+    with app.app_context():
+        waits = a_payment(user_of(), status="unknown", gateway="yookassa").transaction_id
+
+    page = text(browser)
+    assert "второй раз платить не нужно" in page
+    assert ids(page)[0] == waits
+
+
+def test_notices_are_told_in_words(app: Flask, browser: Browser) -> None:
+    """A success and a refusal read as sentences; a kind without words here is a letter's alone."""
+    facts = {"amount": "990.00", "currency": "RUB", "gateway": "cloudpayments", "plan_title": "<i>Про</i>"}
+    with app.app_context(), transaction() as session:
+        user, now = user_of(), clock.now()
+        told = {**facts, "ends_at": "2027-01-05T10:00:00+00:00"}
+        notices.announce(session, user.id, "payment_succeeded", "a", told, now)
+        notices.announce(session, user.id, "payment_failed", "b", {**facts, "failure_code": "5051"}, now)
+        notices.announce(session, user.id, "something_new", "c", {}, now)
+
+    raw = browser.get("/dashboard/").text
+    page = text(browser)
+    assert "Тариф «<i>Про</i>» оплачен" in page
+    assert "<i>" not in raw
+    assert "990 ₽, действует до 5 января 2027" in page
+    assert "Платёж 990 ₽ не прошёл" in page
+    assert "не хватило денег" in page
+
+
+def test_the_history_is_paged_without_gaps(app: Flask, browser: Browser) -> None:
+    """Newest first; a payment made between two pages neither repeats nor hides one."""
+    with app.app_context():
+        made = [a_payment(user_of(), status="failed").transaction_id for _ in range(45)]
+
+    first = text(browser, HISTORY)
+    seen = ids(first)
+    assert len(seen) == dashboard.PAGE
+    with app.app_context():
+        a_payment(user_of(), status="failed")
+    page = first
+    while more := re.search(rf'href="({HISTORY}\?cursor=[^"]+)"', page):
+        page = text(browser, more[1])
+        seen += ids(page)
+
+    assert seen == made[::-1]
+
+
+def test_a_history_holds_nobody_else_s_payments(app: Flask, browser: Browser) -> None:
+    """Neither the page nor the file shows what another customer paid."""
+    other = Browser(app)
+    other.register("oleg@example.com")
+    with app.app_context():
+        strange = a_payment(user_of("oleg@example.com"), status="succeeded").transaction_id
+
+    assert "Платежей пока нет" in text(browser, HISTORY)
+    assert strange not in text(browser)
+    assert len(lines(browser)) == 1
+    assert lines(other)[1][1] == strange
+
+
+@pytest.mark.parametrize("cursor", ("x", "%00", "cDk5OTk5OTk5OTk5OTk5OTk5OTk", "'", "9" * 500))
+def test_a_bad_cursor_is_refused(browser: Browser, cursor: str) -> None:
+    """Nonsense in the address is the asker's fault, not ours."""
+    assert browser.get(f"{HISTORY}?cursor={cursor}").status_code == 400
+
+
+def test_the_file_has_the_whole_history(
+    app: Flask, browser: Browser, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """UTF-8 with its mark, Moscow time, money with a comma, what went back, every page of it."""
+    monkeypatch.setattr(dashboard, "_CSV_PAGE", 2)
+    with app.app_context():
+        for _ in range(4):
+            a_payment(user_of(), status="failed")
+        newest = a_payment(user_of(), status="succeeded", refunded_amount=Decimal("100.50"))
+
+    answer = browser.get(f"{HISTORY}?format=csv")
+    assert answer.data.startswith(b"\xef\xbb\xbf")
+    assert "attachment" in answer.headers["Content-Disposition"]
+    assert answer.headers["Cache-Control"] == "no-store"
+    found = lines(browser)
+    assert len(found) == 6
+    assert found[0][:4] == ["Дата", "Номер", "Тариф", "Сумма"]
+    assert found[1][1:] == [
+        newest.transaction_id,
+        "Про",
+        "990,00",
+        "100,50",
+        "RUB",
+        "Возврат части",
+        "Visa •• 4242",
+    ]
+    assert found[1][0].endswith("МСК")
+
+
+@pytest.mark.parametrize("title", ('=HYPERLINK("http://evil")', "+1", "-1", "@SUM(A1)", "\t=1", "\r=1"))
+def test_the_file_holds_no_formulas(app: Flask, browser: Browser, title: str) -> None:
+    """A spreadsheet shows an operator's or a bank's words and calculates none of them."""
+    with app.app_context():
+        a_payment(user_of(), status="succeeded", plan_title=title, method_title=title)
+
+    row = lines(browser)[1]
+    assert row[2].startswith("'")
+    assert row[7].startswith("'")
+
+
+def test_an_admin_finds_the_way_to_the_admin(app: Flask, browser: Browser) -> None:
+    """Only an operator's menu leads there."""
+    assert "/admin/" not in text(browser)
+    with app.app_context(), transaction():
+        db.session.merge(user_of()).is_admin = True
+
+    assert 'href="/admin/"' in text(browser)

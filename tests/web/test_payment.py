@@ -1,0 +1,273 @@
+"""One payment's pages, with the sandbox as the gateways."""
+
+from __future__ import annotations
+
+import html
+import json
+import re
+from datetime import timedelta
+from decimal import Decimal
+from typing import Any
+
+import pytest
+from flask import Flask
+from sqlalchemy import select
+
+from portal import clock
+from portal.billing import payments
+from portal.database import db
+from portal.models import Payment, PurchasedPlan
+from portal.web.filters import NBSP
+from tests.desk import LiveSandbox
+from tests.web.browser import Browser
+from tests.web.shop import a_payment, a_period, user_of
+
+GOOD_CARD = "4242424242424242"
+CARD_WITHOUT_MONEY = "4000056655665556"
+
+
+@pytest.fixture
+def browser(app: Flask, sandbox: LiveSandbox) -> Browser:
+    """Somebody registered; the gateways are at work."""
+    someone = Browser(app)
+    someone.register()
+    return someone
+
+
+def text(browser: Browser, path: str) -> str:
+    """A page with ordinary spaces and without entities."""
+    return html.unescape(browser.get(path).text).replace(NBSP, " ")
+
+
+def ordered(app: Flask, browser: Browser, gateway: str) -> str:
+    """Order the monthly plan and give the order's id."""
+    answer = browser.post("/checkout/PRO_MONTHLY", gateway=gateway, accept_offer="y")
+    assert answer.status_code == 303
+    with app.app_context():
+        return db.session.scalars(select(Payment.transaction_id).order_by(Payment.id.desc())).first() or ""
+
+
+def parameters_in(page: str) -> Any:
+    """What the page would start the widget with."""
+    data = re.search(r'<script[^>]*id="widget-parameters"[^>]*>(.*?)</script>', page, re.DOTALL)
+    assert data
+    return json.loads(data[1])
+
+
+def pays(browser: Browser, sandbox: LiveSandbox, gateway: str, order: str, card: str = GOOD_CARD) -> None:
+    """Do what the payer does in the widget or on YooKassa's page; no notification comes of it."""
+    words: dict[str, Any] = {"gateway": gateway, "transaction_id": order, "card": card}
+    if gateway == "cloudpayments":
+        words["widget"] = parameters_in(browser.get(f"/billing/payment/{order}/").text)
+    sandbox.control("settings", webhooks="drop")
+    sandbox.control("pay", **words)
+
+
+def seeded(app: Flask, **more: Any) -> str:
+    """Write an order in some state and give its path."""
+    with app.app_context():
+        return f"/billing/payment/{a_payment(user_of(), **more).transaction_id}/"
+
+
+def test_the_widget_gets_the_order_s_own_parameters(app: Flask, browser: Browser) -> None:
+    """Sum, order and payer stand in the page as data; the script comes from the configured address."""
+    order = ordered(app, browser, "cloudpayments")
+
+    page = browser.get(f"/billing/payment/{order}/").text
+    parameters = parameters_in(page)
+    assert parameters["externalId"] == order
+    assert (Decimal(str(parameters["amount"])), parameters["currency"]) == (Decimal(990), "RUB")
+    with app.app_context():
+        assert parameters["userInfo"]["accountId"] == user_of().public_id
+    assert f'data-script="{app.extensions["portal_config"].cloudpayments_widget_url}"' in page
+    assert 'data-open-at-once="yes"' in page
+    assert 'href="/checkout/PRO_MONTHLY?gateway=yookassa"' in page
+
+
+@pytest.mark.parametrize("page", ("", "return", "status"))
+def test_a_stranger_s_payment_is_not_there(app: Flask, browser: Browser, page: str) -> None:
+    """Another customer's id answers exactly as an id that does not exist."""
+    order = ordered(app, browser, "cloudpayments")
+    stranger = Browser(app)
+    stranger.register("oleg@example.com")
+    stranger.get("/plans")  # shows the welcome, which is shown once
+
+    others = stranger.get(f"/billing/payment/{order}/{page}")
+    nobodys = stranger.get(f"/billing/payment/00000000-0000-4000-8000-000000000000/{page}")
+
+    assert others.status_code == nobodys.status_code == 404
+    assert others.text == nobodys.text
+
+
+@pytest.mark.parametrize("page", ("", "return"))
+def test_a_visitor_signs_in_first(app: Flask, page: str) -> None:
+    """Who comes back from the gateway in another browser signs in and is led back here."""
+    answer = Browser(app).get(f"/billing/payment/x/{page}")
+
+    assert answer.location == f"/login?next=/billing/payment/x/{page}"
+
+
+def test_yookassa_s_order_leads_to_its_page(app: Flask, browser: Browser) -> None:
+    """Its page with us has the sum and the link; paying happens there."""
+    order = ordered(app, browser, "yookassa")
+    with app.app_context():
+        address = payments.owned(user_of().id, order).confirmation_url
+
+    page = text(browser, f"/billing/payment/{order}/")
+    assert f'href="{address}"' in page
+    assert "990 ₽" in page
+
+
+@pytest.mark.parametrize("status", ("succeeded", "authorized", "unknown"))
+def test_what_is_decided_or_open_is_not_paid_again(app: Flask, browser: Browser, status: str) -> None:
+    """The widget does not open for an order that has its money or may have it."""
+    path = seeded(app, status=status)
+
+    assert browser.get(path).location == f"{path}return"
+
+
+@pytest.mark.parametrize(
+    "late", ({"expires_at": timedelta(0)}, {"superseded_at": timedelta(0)}), ids=("expired", "set aside")
+)
+def test_an_order_that_is_over_is_not_paid(app: Flask, browser: Browser, late: dict[str, timedelta]) -> None:
+    """After its time, or once another order took its place, the widget does not open."""
+    path = seeded(app, **{name: clock.now() + after for name, after in late.items()})
+
+    assert browser.get(path).location == f"{path}return"
+
+
+def test_a_second_card_is_the_same_order(app: Flask, browser: Browser) -> None:
+    """After a refusal the page tells why, does not throw the form at the payer, and takes another card."""
+    path = seeded(app, status="failed")
+
+    page = text(browser, path)
+    assert "На карте или счёте не хватило денег" in page
+    assert 'data-open-at-once="no"' in page
+
+
+STATES = (
+    ("pending", "cloudpayments", ("Ждём подтверждения", "Обычно до минуты", "Ещё не платили")),
+    ("authorized", "cloudpayments", ("Платёж в обработке", "Делать ничего не нужно")),
+    ("unknown", "yookassa", ("Ещё выясняем", "Банк ещё не ответил, второй раз платить не нужно")),
+    (
+        "failed",
+        "cloudpayments",
+        ("Оплата не прошла", "не хватило денег", "Попробовать ещё раз", "Через ЮKassa"),
+    ),
+    ("failed", "yookassa", ("Оплата не прошла", "Попробовать ещё раз", "Картой на этом сайте")),
+    ("succeeded", "yookassa", ("Оплачено", "В кабинет")),
+)
+
+
+@pytest.mark.parametrize(("status", "gateway", "words"), STATES)
+def test_the_return_page_tells_every_state(
+    app: Flask, browser: Browser, status: str, gateway: str, words: tuple[str, ...]
+) -> None:
+    """What is known, what it means and what to do next; only an open payment is asked about again."""
+    page = text(browser, seeded(app, status=status, gateway=gateway) + "return")
+
+    for word in words:
+        assert word in page
+    is_open = status in {"pending", "authorized", "unknown"}
+    assert ('<meta http-equiv="refresh" content="5">' in page) is is_open
+    assert ("data-poll=" in page) is is_open
+    assert ("/static/js/poll.js" in page) is is_open
+
+
+def test_an_unknown_payment_is_not_offered_again(app: Flask, browser: Browser) -> None:
+    """Nothing on the page leads to paying a second time."""
+    page = text(browser, seeded(app, status="unknown", gateway="yookassa") + "return")
+
+    assert "/checkout/" not in page
+    assert "Вернуться к оплате" not in page
+
+
+def test_coming_back_proves_nothing(app: Flask, browser: Browser) -> None:
+    """Opening the return page without paying changes no status, whatever the address says."""
+    order = ordered(app, browser, "yookassa")
+
+    page = text(browser, f"/billing/payment/{order}/return?status=success&paid=1")
+
+    assert "Ждём подтверждения" in page
+
+
+@pytest.mark.parametrize("gateway", ("cloudpayments", "yookassa"))
+def test_a_paid_order_is_told_and_active_on_return(
+    app: Flask, browser: Browser, sandbox: LiveSandbox, gateway: str
+) -> None:
+    """Even if no notification arrived: the page asks the gateway, activates the plan and says until when."""
+    order = ordered(app, browser, gateway)
+    pays(browser, sandbox, gateway, order)
+
+    page = text(browser, f"/billing/payment/{order}/return")
+
+    assert "Тариф «Про» уже действует" in page
+    assert "Действует до" in page
+    assert "МСК" in page
+    assert browser.get(f"/billing/payment/{order}/status").json["status"] == "succeeded"
+    with app.app_context():
+        assert len(db.session.scalars(select(PurchasedPlan)).all()) == 1
+
+
+def test_a_declined_card_is_told_with_its_reason(app: Flask, browser: Browser, sandbox: LiveSandbox) -> None:
+    """The refusal is in plain words, and the same order takes another card."""
+    order = ordered(app, browser, "cloudpayments")
+    pays(browser, sandbox, "cloudpayments", order, CARD_WITHOUT_MONEY)
+
+    page = text(browser, f"/billing/payment/{order}/return")
+
+    assert "не хватило денег" in page
+    assert f'href="/billing/payment/{order}/"' in page
+
+
+def test_a_plan_that_waits_its_turn_says_when_it_begins(app: Flask, browser: Browser) -> None:
+    """Bought while another plan runs, it is paid but not yet in force."""
+    with app.app_context():
+        payment = a_payment(user_of(), status="succeeded")
+        a_period(user_of(), payment, clock.now() + timedelta(days=10))
+
+    page = text(browser, f"/billing/payment/{payment.transaction_id}/return")
+    assert "начнётся сразу после текущего" in page
+    assert "Начнётся" in page
+
+
+def test_money_that_went_back_is_told(app: Flask, browser: Browser) -> None:
+    """A refunded payment does not read as an active plan."""
+    page = text(browser, seeded(app, status="succeeded", refunded_amount=Decimal("990.00")) + "return")
+
+    assert "Возвращено 990 ₽" in page
+    assert "уже действует" not in page
+
+
+def test_the_status_is_the_contract_s_json(app: Flask, browser: Browser) -> None:
+    """The polling page reads the same answer as the API gives."""
+    path = seeded(app, status="failed")
+
+    answer = browser.get(f"{path}status")
+
+    assert answer.json["status"] == "failed"
+    assert answer.json["failure"]["code"] == "5051"
+    assert set(answer.json) == {
+        "transaction_id",
+        "gateway",
+        "gateway_payment_id",
+        "cloudpayments_id",
+        "status",
+        "amount",
+        "refunded_amount",
+        "currency",
+        "plan_code",
+        "billing_mode",
+        "created_at",
+        "paid_at",
+        "failure",
+    }
+    assert answer.headers["Cache-Control"] == "no-store"
+
+
+def test_polling_without_a_session_is_told_401(app: Flask) -> None:
+    """The script reloads the page, which leads to the sign-in."""
+    answer = Browser(app).get("/billing/payment/x/status")
+
+    assert answer.status_code == 401
+    assert answer.json["error"]["code"] == "AUTH_REQUIRED"

@@ -1,0 +1,105 @@
+"""The home page and the tariffs."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+
+from flask import Flask
+
+from portal import clock
+from portal.billing import plans
+from portal.database import transaction
+from portal.models import Plan
+from portal.web.filters import NBSP
+from portal.web.plans import Offer
+from tests.web.browser import Browser
+from tests.web.shop import a_payment, a_period, user_of
+
+
+def seen(app: Flask, path: str) -> str:
+    """A visitor's page with ordinary spaces."""
+    answer = Browser(app).get(path)
+    assert answer.status_code == 200
+    return answer.text.replace(NBSP, " ")
+
+
+def test_a_visitor_sees_every_plan_on_sale(app: Flask) -> None:
+    """Each has its price, its letters and its way to the checkout; no account is needed to look."""
+    page = seen(app, "/plans")
+
+    for code in ("START_MONTHLY", "PRO_MONTHLY", "BUSINESS_MONTHLY", "PRO_YEARLY", "BUSINESS_YEARLY"):
+        assert f'href="/checkout/{code}"' in page
+    for price in ("390 ₽", "990 ₽", "2 990 ₽", "9 900 ₽", "29 900 ₽"):
+        assert f'<span class="price__now">{price}</span>' in page
+    assert "50 000 писем" in page
+
+
+def test_a_discount_is_shown_honestly(app: Flask) -> None:
+    """The list price is struck through, the saving is in roubles, a year's plan tells its price per month."""
+    page = seen(app, "/plans")
+
+    assert '<s class="price__list">11 880 ₽</s>' in page
+    assert "Выгода 1 980 ₽" in page
+    assert "825 ₽ в месяц" in page
+    assert "2 491,67 ₽ в месяц" in page
+
+
+def test_a_plan_without_a_discount_strikes_nothing(app: Flask) -> None:
+    """No invented old price."""
+    with app.app_context():
+        offer = Offer.of(plans.on_sale_by_code("PRO_MONTHLY"))
+
+    assert (offer.list_price, offer.saving, offer.per_month) == (None, None, None)
+    assert (offer.price, offer.per_thousand) == (Decimal("990.00"), Decimal("19.80"))
+
+
+def test_what_is_off_sale_is_not_shown(app: Flask) -> None:
+    """A plan taken off sale is on no page."""
+    with app.app_context(), transaction() as session:
+        session.query(Plan).filter_by(code="PRO_MONTHLY").update({"on_sale": False})
+
+    assert "/checkout/PRO_MONTHLY" not in seen(app, "/plans") + seen(app, "/")
+
+
+def test_an_empty_shop_says_so_calmly(app: Flask) -> None:
+    """With nothing on sale both pages still open."""
+    with app.app_context(), transaction() as session:
+        session.query(Plan).update({"on_sale": False})
+
+    assert "Сейчас тарифы не продаются" in seen(app, "/plans")
+    assert "/checkout/" not in seen(app, "/")
+
+
+def test_a_plan_of_few_letters_and_a_hostile_title(app: Flask) -> None:
+    """An operator's words are text, never markup; no price per thousand where there is no thousand."""
+    with app.app_context(), transaction() as session:
+        session.query(Plan).filter_by(code="START_MONTHLY").update(
+            {"title": "<b>Мини</b>", "email_quota": 0, "description": '"><script>alert(1)</script>'}
+        )
+
+    page = seen(app, "/plans")
+    assert "&lt;b&gt;Мини&lt;/b&gt;" in page
+    assert "<script>alert" not in page
+    assert "0 писем" in page
+
+
+def test_the_home_page_leads_to_the_plans(app: Flask) -> None:
+    """A short teaser of the monthly plans, and all the rest one click away."""
+    page = seen(app, "/")
+
+    assert 'href="/plans"' in page
+    assert 'href="/checkout/PRO_MONTHLY"' in page
+    assert 'href="/checkout/PRO_YEARLY"' not in page
+
+
+def test_a_customer_s_own_plan_is_marked(app: Flask) -> None:
+    """Who has a plan sees which, and may pay for it again."""
+    browser = Browser(app)
+    browser.register()
+    with app.app_context():
+        a_period(user_of(), a_payment(user_of(), status="succeeded"), clock.now())
+
+    page = browser.get("/plans").text
+    assert page.count("Ваш тариф") == 1
+    assert page.count("offer--mine") == 1
+    assert "Продлить тариф «Про»" in page
