@@ -1,4 +1,4 @@
-"""Checkout: the terms frozen on our side, one open order per customer and plan, and the way to the gateway.
+"""Checkout: what the customer is shown, and the way from an order to the gateway and what it answered.
 
 The browser sends a plan's code and nothing that costs money.
 """
@@ -12,12 +12,10 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
-from sqlalchemy import select
-from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from portal import running
-from portal.billing import consents, doors, payments, plans, settlement, subscriptions
+from portal.billing import consents, doors, orders, payments, plans, settlement, subscriptions
 from portal.billing.consents import Agreement, ClientInfo
 from portal.billing_mode import BillingMode
 from portal.database import db, transaction
@@ -29,16 +27,8 @@ from portal.gateways.base import (
     NextStep,
 )
 from portal.models import GatewayName, Payment, PaymentPurpose, PaymentStatus, Plan, User
-from portal.models.payment import OPEN
 
 log = logging.getLogger(__name__)
-
-#: How long a customer may come back to an order.
-ORDER_LIVES = timedelta(hours=24)
-#: YooKassa's page lives an hour (yookassa.md 2.3); we stop offering it a little earlier.
-PAGE_LIVES = timedelta(minutes=55)
-#: The first look of the sweep: by then most payers are through.
-FIRST_CHECK = timedelta(minutes=2)
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,17 +55,6 @@ class Order:
     widget: dict[str, Any] | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Terms:
-    """What an order is about; two orders with equal terms are one."""
-
-    plan: Plan
-    gateway: GatewayName
-    amount: Decimal
-    mode: BillingMode
-    agreement: Agreement | None
-
-
 def preview(user_id: int | None, plan: Plan, now: datetime) -> Preview:
     """What buying *plan* now would mean for this customer."""
     standing = subscriptions.standing(user_id, now) if user_id is not None else None
@@ -92,7 +71,7 @@ def preview(user_id: int | None, plan: Plan, now: datetime) -> Preview:
         gateways=doors.are_open(),
         recurring_offered=offered,
         agreement=consents.agreement(plan, plan.get_final_price(), ends_at) if offered else None,
-        open_payment=db.session.scalar(_open_order(user_id, plan.id)) if user_id is not None else None,
+        open_payment=db.session.scalar(orders.open_order(user_id, plan.id)) if user_id is not None else None,
     )
 
 
@@ -113,13 +92,12 @@ def start(
     """
     name = _gateway_name(gateway)
     terms = _terms(user, plans.on_sale_by_code(plan_code), name, accept_recurring=accept_recurring, now=now)
-    payment = _open_again(user, terms, now) or _write(user, terms, client, now)
-    return lead(payment, user, now)
+    return lead(orders.find_or_write(user, terms, client, now), user, now)
 
 
 def lead(payment: Payment, user: User, now: datetime) -> Order:
     """Take a written order to its gateway and say where the customer goes. Repeating it is safe."""
-    if payment.gateway is GatewayName.YOOKASSA and _page_is_alive(payment, now):
+    if payment.gateway is GatewayName.YOOKASSA and orders.page_is_alive(payment, now):
         return Order(payment, confirmation_url=payment.confirmation_url)
     if payment.status in {PaymentStatus.SUCCEEDED, PaymentStatus.AUTHORIZED}:
         return Order(payment)
@@ -163,8 +141,8 @@ def start_live_check(admin: User, now: datetime) -> Order:
             test_mode=doors.test_mode(GatewayName.YOOKASSA),
             description="Проверка приёма платежей",
             created_at=now,
-            expires_at=now + ORDER_LIVES,
-            next_check_at=now + FIRST_CHECK,
+            expires_at=now + orders.ORDER_LIVES,
+            next_check_at=now + orders.FIRST_CHECK,
         )
         session.add(payment)
     return lead(payment, admin, now)
@@ -180,132 +158,19 @@ def _gateway_name(text: str) -> GatewayName:
     return name
 
 
-def _terms(user: User, plan: Plan, gateway: GatewayName, *, accept_recurring: bool, now: datetime) -> Terms:
+def _terms(
+    user: User, plan: Plan, gateway: GatewayName, *, accept_recurring: bool, now: datetime
+) -> orders.Terms:
     """Freeze what is bought.
 
     A method is saved only where that is switched on and this customer agreed, just now.
     """
     amount = plan.get_final_price()
     if not (accept_recurring and recurring_offered()):
-        return Terms(plan, gateway, amount, BillingMode.ONE_TIME, None)
+        return orders.Terms(plan, gateway, amount, BillingMode.ONE_TIME, None)
     paid_until = subscriptions.standing(user.id, now).ends_at or now
     agreed = consents.agreement(plan, amount, paid_until + timedelta(days=plan.period_days))
-    return Terms(plan, gateway, amount, BillingMode.RECURRING, agreed)
-
-
-def _open_order(user_id: int, plan_id: int) -> Any:
-    return select(Payment).where(
-        Payment.user_id == user_id,
-        Payment.plan_id == plan_id,
-        Payment.purpose == PaymentPurpose.PURCHASE,
-        Payment.status.in_(OPEN),
-        Payment.superseded_at.is_(None),
-    )
-
-
-def _open_again(user: User, terms: Terms, now: datetime) -> Payment | None:
-    """The open order on these terms, if the customer may go on with it; one on other terms is set aside.
-
-    What is set aside may still end either way: a payment that comes after all is accepted and never lost.
-    """
-    found: Payment | None = db.session.scalar(_open_order(user.id, terms.plan.id))
-    if found is None:
-        return None
-    if _is_stale(found, now):
-        # The gateway's page may be gone, or its key forgotten: ask what became of it before anything new is
-        # begun.
-        found = payments.refresh(found.id, now)
-    elif found.gateway is GatewayName.CLOUDPAYMENTS:
-        # The widget would take the money a second time, should the news of the first be lost or late.
-        found = payments.ask(found, now)
-    if found.status in {PaymentStatus.AUTHORIZED, PaymentStatus.SUCCEEDED}:
-        return found  # it is paid already, so the customer is shown that instead of being asked to pay again
-    if found.is_open and _same_terms(found, terms) and now < found.expires_at and not _is_stale(found, now):
-        return found
-    with transaction() as session:
-        row = settlement.locked(session, payment_id=found.id)
-        if row is not None and row.status in OPEN and row.status is not PaymentStatus.AUTHORIZED:
-            session.get_one(Payment, found.id).superseded_at = now
-    return None
-
-
-def _same_terms(payment: Payment, terms: Terms) -> bool:
-    return (
-        payment.gateway,
-        payment.amount,
-        payment.currency,
-        payment.billing_mode,
-        payment.period_days,
-        payment.email_quota,
-    ) == (
-        terms.gateway,
-        terms.amount,
-        terms.plan.currency,
-        terms.mode,
-        terms.plan.period_days,
-        terms.plan.email_quota,
-    ) and payment.test_mode == doors.test_mode(terms.gateway)
-
-
-def _is_stale(payment: Payment, now: datetime) -> bool:
-    """A YooKassa order whose page is about to close.
-
-    One whose outcome is unknown is repeated with its own key instead.
-    """
-    if payment.gateway is not GatewayName.YOOKASSA:
-        return False
-    return now >= payment.created_at + PAGE_LIVES
-
-
-def _page_is_alive(payment: Payment, now: datetime) -> bool:
-    return (
-        payment.status is PaymentStatus.PENDING
-        and bool(payment.confirmation_url)
-        and not _is_stale(payment, now)
-    )
-
-
-def _write(user: User, terms: Terms, client: ClientInfo, now: datetime) -> Payment:
-    """Commit a new order. Of two clicks at once one writes it and the other finds it."""
-    try:
-        with transaction() as session:
-            payment = _new_payment(user, terms, now)
-            session.add(payment)
-            session.flush()  # the consent speaks of its id
-            if terms.agreement is not None:
-                consents.record(session, user.id, payment.id, terms.agreement, client, now)
-    except IntegrityError:
-        found: Payment | None = db.session.scalar(_open_order(user.id, terms.plan.id))
-        if found is None:
-            raise
-        return found
-    log.info("Payment created: %s", payment.transaction_id)
-    return payment
-
-
-def _new_payment(user: User, terms: Terms, now: datetime) -> Payment:
-    plan = terms.plan
-    return Payment(
-        transaction_id=str(uuid.uuid4()),
-        user_id=user.id,
-        plan_id=plan.id,
-        gateway=terms.gateway,
-        purpose=PaymentPurpose.PURCHASE,
-        status=PaymentStatus.PENDING,
-        amount=terms.amount,
-        currency=plan.currency,
-        refunded_amount=Decimal("0.00"),
-        billing_mode=terms.mode,
-        test_mode=doors.test_mode(terms.gateway),
-        plan_code=plan.code,
-        plan_title=plan.title,
-        period_days=plan.period_days,
-        email_quota=plan.email_quota,
-        description=f"Тариф «{plan.title}», {plan.period_days} дн."[:128],
-        created_at=now,
-        expires_at=now + ORDER_LIVES,
-        next_check_at=now + FIRST_CHECK,
-    )
+    return orders.Terms(plan, gateway, amount, BillingMode.RECURRING, agreed)
 
 
 def _note_step(payment: Payment, step: NextStep, now: datetime) -> Payment:

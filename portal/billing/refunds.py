@@ -20,57 +20,46 @@ _refunds: Any = Refund.__table__
 _payments: Any = Payment.__table__
 
 
-def book(
-    session: Session,
-    payment: Row[Any],
-    told: RefundSnapshot,
-    now: datetime,
-) -> Settlement:
+def book(session: Session, payment: Row[Any], told: RefundSnapshot, now: datetime) -> Settlement:
     """Write down a refund that the gateway made, under the lock of its payment; in the caller's transaction.
 
     It waits while the payment's own success has not been heard of. A refund of the whole sum takes the period
     back; a partial one leaves it.
     """
-    amount, gateway_refund_id = told.amount, told.gateway_refund_id
     if payment.status is not PaymentStatus.SUCCEEDED:
         if cases.speaks_of(session, payment.gateway, told.gateway_payment_id):
             # That money never was this order's, so no success of it will follow.
             return Settlement(Verdict.IGNORED, "refund of money that is a case", payment.id)
         return Settlement(Verdict.WAITS, "refund before its payment", payment.id)
-    known = session.execute(
-        select(_refunds.c.id).where(
-            _refunds.c.gateway == payment.gateway, _refunds.c.gateway_refund_id == gateway_refund_id
-        )
-    ).scalar()
-    if known is not None:
+    if _is_booked(session, payment, told):
         return Settlement(Verdict.NOTHING_NEW, "refund already booked", payment.id)
-    if amount <= 0 or told.currency != payment.currency or payment.refunded_amount + amount > payment.amount:
-        facts = {
-            "refund": gateway_refund_id,
-            "captured": to_wire(payment.amount),
-            "refunded": to_wire(payment.refunded_amount),
-        }
-        key = f"{payment.gateway.value}:{CaseKind.REFUND_ABOVE_CAPTURE.value}:{gateway_refund_id}"
-        money = (amount, told.currency)
-        cases.open_case(
-            session,
-            CaseKind.REFUND_ABOVE_CAPTURE,
-            key,
-            payment.gateway,
-            payment.gateway_payment_id,
-            payment.id,
-            money,
-            facts,
-            now,
-        )
+    total = payment.refunded_amount + told.amount
+    if told.amount <= 0 or told.currency != payment.currency or total > payment.amount:
+        _open_case(session, payment, told, now)
         return Settlement(Verdict.CASE, "refund above the captured sum", payment.id)
+    _write(session, payment, told, now)
+    session.execute(update(_payments).where(_payments.c.id == payment.id).values(refunded_amount=total))
+    if total == payment.amount:
+        subscriptions.revoke(session, payment, now)
+    _tell(session, payment, told, whole=total == payment.amount, now=now)
+    return Settlement(Verdict.MOVED, "refund booked", payment.id)
+
+
+def _is_booked(session: Session, payment: Row[Any], told: RefundSnapshot) -> bool:
+    known = select(_refunds.c.id).where(
+        _refunds.c.gateway == payment.gateway, _refunds.c.gateway_refund_id == told.gateway_refund_id
+    )
+    return session.execute(known).scalar() is not None
+
+
+def _write(session: Session, payment: Row[Any], told: RefundSnapshot, now: datetime) -> None:
     session.execute(
         insert(_refunds).values(
             payment_id=payment.id,
             gateway=payment.gateway,
-            gateway_refund_id=gateway_refund_id,
+            gateway_refund_id=told.gateway_refund_id,
             key=str(uuid.uuid4()),
-            amount=amount,
+            amount=told.amount,
             currency=payment.currency,
             status=RefundStatus.SUCCEEDED,
             source=RefundSource.GATEWAY,
@@ -79,16 +68,29 @@ def book(
             finished_at=now,
         )
     )
-    total = payment.refunded_amount + amount
-    session.execute(update(_payments).where(_payments.c.id == payment.id).values(refunded_amount=total))
-    if total == payment.amount:
-        subscriptions.revoke(session, payment, now)
+
+
+def _open_case(session: Session, payment: Row[Any], told: RefundSnapshot, now: datetime) -> None:
+    """More went back than was taken, or in another currency: the operator has to see it."""
+    kind = CaseKind.REFUND_ABOVE_CAPTURE
+    key = f"{payment.gateway.value}:{kind.value}:{told.gateway_refund_id}"
+    money = (told.amount, told.currency)
+    facts = {
+        "refund": told.gateway_refund_id,
+        "captured": to_wire(payment.amount),
+        "refunded": to_wire(payment.refunded_amount),
+    }
+    gateway_payment_id = payment.gateway_payment_id
+    cases.open_case(session, kind, key, payment.gateway, gateway_payment_id, payment.id, money, facts, now)
+
+
+def _tell(session: Session, payment: Row[Any], told: RefundSnapshot, *, whole: bool, now: datetime) -> None:
     facts = {
         "transaction_id": payment.transaction_id,
         "plan_title": payment.plan_title,
-        "amount": to_wire(amount),
+        "amount": to_wire(told.amount),
         "currency": payment.currency,
-        "whole": total == payment.amount,
+        "whole": whole,
     }
-    notices.announce(session, payment.user_id, "refunded", f"refunded:{gateway_refund_id}", facts, now)
-    return Settlement(Verdict.MOVED, "refund booked", payment.id)
+    key = f"refunded:{payment.gateway.value}:{told.gateway_refund_id}"
+    notices.announce(session, payment.user_id, "refunded", key, facts, now)

@@ -104,13 +104,6 @@ def _captured(session: Session, payment: Row[Any], told: PaymentSnapshot, now: d
         return _case(session, wrong, payment, told, now)
     if _belongs_to_another(session, payment, told):
         return _case(session, CaseKind.UNKNOWN_PAYMENT, payment, told, now)
-    method_id = None
-    if (
-        told.saved_method
-        and payment.billing_mode is BillingMode.RECURRING
-        and methods.is_agreed(session, payment.id)
-    ):
-        method_id = methods.keep(session, payment.user_id, payment.gateway, told.saved_method, now)
     _move(
         session,
         payment,
@@ -122,20 +115,22 @@ def _captured(session: Session, payment: Row[Any], told: PaymentSnapshot, now: d
         method_title=told.method_title and told.method_title[:120],
         next_check_at=None,
     )
-    facts = _facts(payment, told)
     if payment.purpose is not PaymentPurpose.LIVE_CHECK:
-        ends_at = subscriptions.activate(session, payment, method_id, now)
-        facts["ends_at"] = ends_at.isoformat()
-        notices.announce(
-            session,
-            payment.user_id,
-            "payment_succeeded",
-            f"payment_succeeded:{payment.transaction_id}",
-            facts,
-            now,
-        )
+        _deliver(session, payment, told, now)
     log.info("Payment succeeded: %s", payment.transaction_id)
     return Settlement(Verdict.MOVED, "succeeded", payment.id)
+
+
+def _deliver(session: Session, payment: Row[Any], told: PaymentSnapshot, now: datetime) -> None:
+    """Give what was paid for, keep the method where that was agreed, and tell the customer."""
+    method_id = None
+    recurring = payment.billing_mode is BillingMode.RECURRING
+    if told.saved_method and recurring and methods.is_agreed(session, payment.id):
+        method_id = methods.keep(session, payment.user_id, payment.gateway, told.saved_method, now)
+    ends_at = subscriptions.activate(session, payment, method_id, now)
+    facts = {**_facts(payment, told), "ends_at": ends_at.isoformat()}
+    key = f"payment_succeeded:{payment.transaction_id}"
+    notices.announce(session, payment.user_id, "payment_succeeded", key, facts, now)
 
 
 def _held(session: Session, payment: Row[Any], told: PaymentSnapshot, now: datetime) -> Settlement:

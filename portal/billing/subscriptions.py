@@ -56,12 +56,24 @@ def activate(session: Session, payment: Row[Any], method_id: int | None, now: da
         values |= {"auto_renew": True, "payment_method_id": method_id}
     if live is None:
         row = {"auto_renew": False, "user_id": payment.user_id, "created_at": now, **values}
-        subscription_id = session.execute(
-            insert(_subscriptions).values(row).returning(_subscriptions.c.id)
-        ).scalar_one()
+        written = insert(_subscriptions).values(row).returning(_subscriptions.c.id)
+        subscription_id = session.execute(written).scalar_one()
     else:
         subscription_id = live.id
         session.execute(update(_subscriptions).where(_subscriptions.c.id == live.id).values(values))
+    _write_period(session, payment, subscription_id, starts_at, ends_at, now)
+    return ends_at
+
+
+def _write_period(
+    session: Session,
+    payment: Row[Any],
+    subscription_id: int,
+    starts_at: datetime,
+    ends_at: datetime,
+    now: datetime,
+) -> None:
+    """Write the period in the payment's own, frozen terms."""
     session.execute(
         insert(_purchased).values(
             user_id=payment.user_id,
@@ -77,7 +89,6 @@ def activate(session: Session, payment: Row[Any], method_id: int | None, now: da
             created_at=now,
         )
     )
-    return ends_at
 
 
 def revoke(session: Session, payment: Row[Any], now: datetime) -> None:

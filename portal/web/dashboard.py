@@ -129,4 +129,8 @@ def _told(notification: Notification) -> Told | None:
     if notification.kind == "payment_failed":
         title = f"Платёж {filters.money(facts['amount'], facts['currency'])} не прошёл"
         return Told("bad", title, filters.decline(facts.get("failure_code"), facts["gateway"]), notification)
+    if notification.kind == "refunded":
+        title = f"Возврат {filters.money(facts['amount'], facts['currency'])}"
+        whole = "Вся сумма; тариф отключён." if facts["whole"] else "Часть суммы; тариф действует."
+        return Told("info", title, f"«{facts['plan_title']}». {whole}", notification)
     return None

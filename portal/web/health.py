@@ -74,42 +74,35 @@ class _Numbers:
     def collect(self) -> Iterator[Metric]:
         """Count rows, grouped where that helps."""
         with db.engine.connect() as connection:
-
-            def by(column: Any, *more: Any) -> list[tuple[Any, ...]]:
-                return [
-                    tuple(row)
-                    for row in connection.execute(select(column, *more, func.count()).group_by(column, *more))
-                ]
-
-            payments = GaugeMetricFamily("portal_payments", "Payments.", labels=["gateway", "status"])
-            for gateway, status, count in by(Payment.gateway, Payment.status):
-                payments.add_metric([gateway.value, status.value], count)
-            yield payments
-            events = GaugeMetricFamily(
-                "portal_webhook_events", "Notifications kept.", labels=["gateway", "status"]
-            )
-            for gateway, status, count in by(WebhookEvent.gateway, WebhookEvent.status):
-                events.add_metric([gateway.value, status.value], count)
-            yield events
-            subscriptions = GaugeMetricFamily("portal_subscriptions", "Subscriptions.", labels=["status"])
-            for status, count in by(Subscription.status):
-                subscriptions.add_metric([status.value], count)
-            yield subscriptions
-            for name, words, query in (
-                (
-                    "portal_cases_open",
-                    "Cases that wait for a person.",
-                    select(func.count()).where(Case.resolved_at.is_(None)),
-                ),
-                (
-                    "portal_webhook_events_waiting",
-                    "Notifications that could not be carried out yet.",
-                    select(func.count()).where(WebhookEvent.status == EventStatus.RECEIVED),
-                ),
-                (
-                    "portal_letters_waiting",
-                    "Letters not yet sent.",
-                    select(func.count()).select_from(Notification).where(Notification.sent_at.is_(None)),
-                ),
-            ):
+            for name, words, columns in _GROUPED:
+                labels = [column.key for column in columns]
+                family = GaugeMetricFamily(name, words, labels=labels)
+                for *values, count in connection.execute(select(*columns, func.count()).group_by(*columns)):
+                    family.add_metric([value.value for value in values], count)
+                yield family
+            for name, words, query in _COUNTED:
                 yield GaugeMetricFamily(name, words, value=connection.execute(query).scalar_one())
+
+
+_GROUPED: tuple[tuple[str, str, tuple[Any, ...]], ...] = (
+    ("portal_payments", "Payments.", (Payment.gateway, Payment.status)),
+    ("portal_webhook_events", "Notifications kept.", (WebhookEvent.gateway, WebhookEvent.status)),
+    ("portal_subscriptions", "Subscriptions.", (Subscription.status,)),
+)
+_COUNTED = (
+    (
+        "portal_cases_open",
+        "Cases that wait for a person.",
+        select(func.count()).select_from(Case).where(Case.resolved_at.is_(None)),
+    ),
+    (
+        "portal_webhook_events_waiting",
+        "Notifications that could not be carried out yet.",
+        select(func.count()).select_from(WebhookEvent).where(WebhookEvent.status == EventStatus.RECEIVED),
+    ),
+    (
+        "portal_letters_waiting",
+        "Letters not yet sent.",
+        select(func.count()).select_from(Notification).where(Notification.sent_at.is_(None)),
+    ),
+)

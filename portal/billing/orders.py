@@ -1,0 +1,170 @@
+"""An order: its terms frozen on our side, and one open order per customer and plan."""
+
+from __future__ import annotations
+
+import logging
+import uuid
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from decimal import Decimal
+from typing import Any
+
+from sqlalchemy import select
+from sqlalchemy.exc import IntegrityError
+
+from portal.billing import consents, doors, payments, settlement
+from portal.billing.consents import Agreement, ClientInfo
+from portal.billing_mode import BillingMode
+from portal.database import db, transaction
+from portal.models import GatewayName, Payment, PaymentPurpose, PaymentStatus, Plan, User
+from portal.models.payment import OPEN
+
+log = logging.getLogger(__name__)
+
+#: The index on which two clicks in one second meet.
+ONE_OPEN_ORDER = "uq_payments_open_order"
+#: How long a customer may come back to an order.
+ORDER_LIVES = timedelta(hours=24)
+#: YooKassa's page lives an hour (yookassa.md 2.3); we stop offering it a little earlier.
+PAGE_LIVES = timedelta(minutes=55)
+#: The first look of the sweep: by then most payers are through.
+FIRST_CHECK = timedelta(minutes=2)
+
+
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """What an order is about; two orders with equal terms are one."""
+
+    plan: Plan
+    gateway: GatewayName
+    amount: Decimal
+    mode: BillingMode
+    agreement: Agreement | None
+
+
+def find_or_write(user: User, terms: Terms, client: ClientInfo, now: datetime) -> Payment:
+    """The customer's order on these terms: the one that is open, or a new one, committed.
+
+    Raises the gateway's errors where an order of before has to be asked about first.
+    """
+    while True:
+        payment = _open_again(user, terms, now) or _write(user, terms, client, now)
+        if payment is not None:
+            return payment
+        # Another click wrote an order in this very moment: look at that one.
+
+
+def open_order(user_id: int, plan_id: int) -> Any:
+    """The query for the order of this customer and plan that is open; there is at most one."""
+    return select(Payment).where(
+        Payment.user_id == user_id,
+        Payment.plan_id == plan_id,
+        Payment.purpose == PaymentPurpose.PURCHASE,
+        Payment.status.in_(OPEN),
+        Payment.superseded_at.is_(None),
+    )
+
+
+def _open_again(user: User, terms: Terms, now: datetime) -> Payment | None:
+    """The open order on these terms, if the customer may go on with it; one on other terms is set aside.
+
+    What is set aside may still end either way: a payment that comes after all is accepted and never lost.
+    """
+    found: Payment | None = db.session.scalar(open_order(user.id, terms.plan.id))
+    if found is None:
+        return None
+    if _is_stale(found, now):
+        # The gateway's page may be gone, or its key forgotten: ask what became of it before anything new is
+        # begun.
+        found = payments.refresh(found.id, now)
+    elif found.gateway is GatewayName.CLOUDPAYMENTS:
+        # The widget would take the money a second time, should the news of the first be lost or late.
+        found = payments.ask(found, now)
+    if found.status in {PaymentStatus.AUTHORIZED, PaymentStatus.SUCCEEDED}:
+        return found  # it is paid already, so the customer is shown that instead of being asked to pay again
+    if found.is_open and _same_terms(found, terms) and now < found.expires_at and not _is_stale(found, now):
+        return found
+    with transaction() as session:
+        row = settlement.locked(session, payment_id=found.id)
+        if row is not None and row.status in OPEN and row.status is not PaymentStatus.AUTHORIZED:
+            session.get_one(Payment, found.id).superseded_at = now
+    return None
+
+
+def _same_terms(payment: Payment, terms: Terms) -> bool:
+    return (
+        payment.gateway,
+        payment.amount,
+        payment.currency,
+        payment.billing_mode,
+        payment.period_days,
+        payment.email_quota,
+    ) == (
+        terms.gateway,
+        terms.amount,
+        terms.plan.currency,
+        terms.mode,
+        terms.plan.period_days,
+        terms.plan.email_quota,
+    ) and payment.test_mode == doors.test_mode(terms.gateway)
+
+
+def _is_stale(payment: Payment, now: datetime) -> bool:
+    """A YooKassa order whose page is about to close.
+
+    One whose outcome is unknown is repeated with its own key instead.
+    """
+    if payment.gateway is not GatewayName.YOOKASSA:
+        return False
+    return now >= payment.created_at + PAGE_LIVES
+
+
+def page_is_alive(payment: Payment, now: datetime) -> bool:
+    """Whether the customer may still be sent to YooKassa's page of this order."""
+    return (
+        payment.status is PaymentStatus.PENDING
+        and bool(payment.confirmation_url)
+        and not _is_stale(payment, now)
+    )
+
+
+def _write(user: User, terms: Terms, client: ClientInfo, now: datetime) -> Payment | None:
+    """Commit a new order; ``None`` when an order for this plan is open already."""
+    try:
+        with transaction() as session:
+            payment = _new_payment(user, terms, now)
+            session.add(payment)
+            session.flush()  # the consent speaks of its id
+            if terms.agreement is not None:
+                consents.record(session, user.id, payment.id, terms.agreement, client, now)
+    except IntegrityError as error:
+        if ONE_OPEN_ORDER not in str(error.orig):
+            raise
+        return None
+    log.info("Payment created: %s", payment.transaction_id)
+    return payment
+
+
+def _new_payment(user: User, terms: Terms, now: datetime) -> Payment:
+    plan = terms.plan
+    return Payment(
+        transaction_id=str(uuid.uuid4()),
+        user_id=user.id,
+        plan_id=plan.id,
+        gateway=terms.gateway,
+        purpose=PaymentPurpose.PURCHASE,
+        status=PaymentStatus.PENDING,
+        amount=terms.amount,
+        currency=plan.currency,
+        refunded_amount=Decimal("0.00"),
+        billing_mode=terms.mode,
+        test_mode=doors.test_mode(terms.gateway),
+        plan_code=plan.code,
+        plan_title=plan.title,
+        period_days=plan.period_days,
+        email_quota=plan.email_quota,
+        description=f"Тариф «{plan.title}», {plan.period_days} дн."[:128],
+        created_at=now,
+        expires_at=now + ORDER_LIVES,
+        next_check_at=now + FIRST_CHECK,
+    )
