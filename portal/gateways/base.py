@@ -166,7 +166,7 @@ class GatewayRejected(GatewayError):
 
 
 class GatewayForbidden(GatewayRejected):
-    """The shop has no right to this operation, most often to recurring payments (yookassa.md 1.6)."""
+    """The shop has no right to this operation, most often to recurring payments."""
 
     code = "YOOKASSA_FORBIDDEN"
     status = 403
@@ -203,7 +203,7 @@ class Timeouts:
     """Seconds to connect and to wait for an answer."""
 
     connect: float = 5.0
-    read: float = 35.0  # YooKassa answers within 30 s or with HTTP 500 (yookassa.md 1.4)
+    read: float = 35.0  # YooKassa answers within 30 s or with HTTP 500
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
+import datetime as dt
+import ipaddress
 import socket
 import ssl
 import threading
 from collections.abc import Callable, Iterator
 
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
 from werkzeug.serving import make_server
 
 from portal.sandbox.app import create_sandbox
 from portal.sandbox.config import SandboxConfig
 from portal.sandbox.world import World
+from tests.gateways.contract_stage import SHOPS, Side
 from tests.gateways.stage import BadServer, Move, Sandbox
 
 
@@ -63,3 +70,42 @@ def sandbox(running_sandbox: str) -> Sandbox:
     found = Sandbox(running_sandbox)
     found.control("reset")
     return found
+
+
+@pytest.fixture(params=sorted(SHOPS))
+def side(request: pytest.FixtureRequest, sandbox: Sandbox) -> Side:
+    """Each gateway in turn."""
+    sandbox.control("settings", yookassa_decline_cancels=True)
+    return Side(request.param, sandbox)
+
+
+@pytest.fixture(scope="session")
+def authority(tmp_path_factory: pytest.TempPathFactory) -> tuple[ssl.SSLContext, str]:
+    """A self-signed certificate for 127.0.0.1: the server's context and the file that vouches for it."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "127.0.0.1")])
+    now = dt.datetime.now(dt.UTC)
+    certificate = (
+        x509.CertificateBuilder()
+        .subject_name(name)
+        .issuer_name(name)
+        .public_key(key.public_key())
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(now - dt.timedelta(days=1))
+        .not_valid_after(now + dt.timedelta(days=1))
+        .add_extension(
+            x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address("127.0.0.1"))]), False
+        )
+        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
+        .sign(key, hashes.SHA256())
+    )
+    folder = tmp_path_factory.mktemp("tls")
+    pem = certificate.public_bytes(serialization.Encoding.PEM)
+    private = key.private_bytes(
+        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+    )
+    (folder / "server.pem").write_bytes(private + pem)
+    (folder / "ca.pem").write_bytes(pem)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(folder / "server.pem")
+    return context, str(folder / "ca.pem")

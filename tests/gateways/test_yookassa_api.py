@@ -1,11 +1,8 @@
 from __future__ import annotations
 
-import json
-from collections.abc import Callable
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from decimal import Decimal
-from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
@@ -14,35 +11,21 @@ import pytest
 from portal.gateways.base import (
     BillingMode,
     BindingOrder,
-    Credentials,
     GatewayRejected,
     GatewayUnknown,
     Outcome,
-    Timeouts,
 )
 from portal.gateways.wire import NotAnId
-from portal.gateways.yookassa import YooKassa
-from tests.gateways.stage import MOMENT, BadServer, an_order, answer
-
-PAYLOADS = Path(__file__).parents[1] / "payloads" / "yookassa"
-ID = "22e18a2f-000f-5000-a000-1db6312b7767"
-OTHER_ID = "30ea8d53-000f-5001-9000-1c965a6160df"
-
-Start = Callable[..., BadServer]
-
-
-def a_payload(name: str) -> dict[str, Any]:
-    told: dict[str, Any] = json.loads((PAYLOADS / f"{name}.json").read_text())
-    return told
-
-
-def a_gateway(server: BadServer) -> YooKassa:
-    return YooKassa(Credentials("100500", "key", api_url=f"{server.url}/v3", timeouts=Timeouts(2, 5)))
-
-
-def a_payment(reference: str | None = None, **changes: Any) -> dict[str, Any]:
-    told = a_payload("succeeded") | changes
-    return told | {"metadata": {"payment_id": reference, "user_id": "17"}} if reference else told
+from tests.gateways.stage import MOMENT, an_order, answer
+from tests.gateways.yookassa_stage import (
+    ID,
+    OTHER_ID,
+    Start,
+    a_gateway,
+    a_page,
+    a_payload,
+    a_payment,
+)
 
 
 def test_start_creates_the_payment_under_its_own_key(start_server: Start) -> None:
@@ -93,75 +76,6 @@ def test_nobody_is_sent_to_a_page_that_is_not_yookassas(confirmation: Any, start
         a_gateway(server).start(an_order())
 
 
-def test_a_success_is_read_whole(start_server: Start) -> None:
-    """Money, shop, test flag, times, the card, and the method that was saved."""
-    snapshot = a_gateway(start_server(answer(200, a_payment("ref")))).fetch_by_id(ID)
-
-    assert snapshot is not None
-    assert snapshot.outcome is Outcome.SUCCEEDED
-    assert (snapshot.amount, snapshot.currency) == (Decimal("2.00"), "RUB")
-    assert (snapshot.reference, snapshot.account) == ("ref", "17")
-    assert (snapshot.shop, snapshot.test) == ("100500", False)
-    assert snapshot.refunded == Decimal("0.00")
-    assert snapshot.happened_at == datetime(2018, 7, 18, 17, 20, 50, 825000, tzinfo=UTC)
-    assert snapshot.method_title == "Мир •• 4444"
-    assert snapshot.failure_code is None
-    saved = snapshot.saved_method
-    assert saved is not None
-    assert (saved.token, saved.kind, saved.title) == (ID, "bank_card", "Мир •• 4444")
-    assert (saved.last4, saved.brand, saved.bank) == ("4444", "Мир", "Sberbank")
-    assert (saved.expiry_month, saved.expiry_year) == (7, 2022)
-    assert ID not in repr(saved)
-
-
-@pytest.mark.parametrize("saved", (False, None, "true", 1))
-def test_a_method_is_saved_only_when_yookassa_says_so(saved: Any, start_server: Start) -> None:
-    """Anything but a plain true keeps no method."""
-    told = a_payment()
-    told["payment_method"]["saved"] = saved
-
-    snapshot = a_gateway(start_server(answer(200, told))).fetch_by_id(ID)
-
-    assert snapshot is not None
-    assert snapshot.saved_method is None
-    assert snapshot.method_title == "Мир •• 4444"
-
-
-@pytest.mark.parametrize(
-    ("method", "title"),
-    (
-        (
-            {"type": "sbp", "payer_bank_details": {"bank_id": "100000000004", "bank_name": "Т-Банк"}},
-            "СБП, Т-Банк",
-        ),
-        ({"type": "sbp", "payer_bank_details": {"bank_id": "100000000004", "bic": "044525974"}}, "СБП"),
-        ({"type": "sberbank", "phone": "79000000000"}, "SberPay"),
-        ({"type": "tinkoff_bank"}, "T-Pay"),
-        ({"type": "yoo_money", "account_number": "410011111111"}, "ЮMoney"),
-        ({"type": "bank_card", "card": {"last4": "4242", "card_type": "Visa"}}, "Visa •• 4242"),
-        ({"type": "bank_card", "card": {"last4": "4242", "card_type": "Unknown"}}, "Карта •• 4242"),
-        (
-            {"type": "bank_card", "card": {"first6": None, "last4": None, "card_type": None}},
-            "Банковская карта",
-        ),
-        ({"type": "bank_card", "card": None}, "Банковская карта"),
-        ({"type": "something_new"}, "something_new"),
-    ),
-)
-def test_what_was_paid_with_is_named_to_people(
-    method: dict[str, Any], title: str, start_server: Start
-) -> None:
-    """Every means of payment has a name; nulls that break the SDK's models are harmless."""
-    told = a_payment(payment_method={"id": ID, "saved": True, **method})
-
-    snapshot = a_gateway(start_server(answer(200, told))).fetch_by_id(ID)
-
-    assert snapshot is not None
-    assert snapshot.method_title == title
-    assert snapshot.saved_method is not None
-    assert snapshot.saved_method.title == title
-
-
 def test_a_declined_autopayment_is_a_failed_snapshot_not_an_error(start_server: Start) -> None:
     """HTTP 200 with status canceled carries the reason; the code of tomorrow is kept as it is."""
     told = a_payload("autopayment-declined")
@@ -178,63 +92,6 @@ def test_a_declined_autopayment_is_a_failed_snapshot_not_an_error(start_server: 
     assert "confirmation" not in server.seen[0].json
     assert server.seen[0].headers["idempotence-key"] == order.transaction_id
     assert server.seen[0].body == server.seen[1].body
-
-
-@pytest.mark.parametrize(
-    ("status", "outcome"),
-    (
-        ("pending", Outcome.PENDING),
-        ("waiting_for_capture", Outcome.AUTHORIZED),
-        ("succeeded", Outcome.SUCCEEDED),
-        ("canceled", Outcome.FAILED),
-    ),
-)
-def test_statuses_become_our_words(status: str, outcome: Outcome, start_server: Start) -> None:
-    """Each documented status has one meaning."""
-    snapshot = a_gateway(start_server(answer(200, a_payment(status=status)))).fetch_by_id(ID)
-
-    assert snapshot is not None
-    assert snapshot.outcome is outcome
-
-
-@pytest.mark.parametrize(
-    "changes",
-    (
-        {"status": "cancelled"},
-        {"status": None},
-        {"amount": None},
-        {"amount": {"value": 2.0, "currency": "RUB"}},
-        {"amount": {"value": "2.005", "currency": "RUB"}},
-        {"amount": {"value": "2.00"}},
-        {"refunded_amount": {"value": "x", "currency": "RUB"}},
-        {"id": None},
-        {"id": OTHER_ID},
-    ),
-)
-def test_a_payment_that_cannot_be_read_is_unknown(changes: dict[str, Any], start_server: Start) -> None:
-    """Whatever it was, it happened: no half-read payment is passed on."""
-    with pytest.raises(GatewayUnknown):
-        a_gateway(start_server(answer(200, a_payment(**changes)))).fetch_by_id(ID)
-
-
-@pytest.mark.parametrize(
-    "changes",
-    (
-        {"metadata": None, "recipient": None, "payment_method": None, "test": None, "captured_at": None},
-        {"metadata": [], "recipient": "x", "payment_method": 1, "test": "false", "captured_at": "yesterday"},
-        {"captured_at": "0001-01-01T00:00:00+14:00", "cancellation_details": None, "income_amount": None},
-    ),
-)
-def test_what_may_be_missing_may_be_missing(changes: dict[str, Any], start_server: Start) -> None:
-    """Optional parts in any shape leave their values unsaid, and the money readable."""
-    told = {k: v for k, v in a_payment().items() if k != "refunded_amount"} | changes
-
-    snapshot = a_gateway(start_server(answer(200, told))).fetch_by_id(ID)
-
-    assert snapshot is not None
-    assert snapshot.amount == Decimal("2.00")
-    assert snapshot.happened_at is None
-    assert snapshot.refunded is None
 
 
 @pytest.mark.parametrize("text", ("../me?x=1#", "", ID + "/capture", ID.upper(), ID + "\n", "x" * 36))
@@ -273,10 +130,6 @@ def test_an_unknown_payment_is_none_in_both_spellings_of_the_api(start_server: S
     for _ in range(2):
         with pytest.raises(GatewayRejected):
             gateway.fetch_by_id(ID)
-
-
-def a_page(*items: dict[str, Any], cursor: str | None = None) -> bytes:
-    return answer(200, {"type": "list", "items": list(items)} | ({"next_cursor": cursor} if cursor else {}))
 
 
 def test_a_payment_without_a_known_id_is_found_by_our_reference(start_server: Start) -> None:

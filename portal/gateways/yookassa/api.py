@@ -160,9 +160,7 @@ class YooKassa:
         return is_payment_page(url, self._transport.endpoint)
 
     def _find(self, path: str, object_id: str, parameter: str) -> dict[str, Any] | None:
-        """Read one object; an unknown id is answered 404 by the handbook and was seen answered 400
-        (yookassa.md 1.6).
-        """
+        """Read one object, ``None`` where there is none: 404 by the handbook, and 400 as it was seen."""
         try:
             told = self._transport.get(f"{path}/{reading.checked_id(object_id)}")
         except NoSuchObject:
