@@ -38,7 +38,7 @@ make_venv() {
 
 have_uv() {
     "$python" -m pip install --quiet --disable-pip-version-check --require-hashes --no-deps --only-binary :all: \
-        --requirement bootstrap.txt
+        --requirement bootstrap.txt 2>"$venv/uv.log" || { tail -n 1 "$venv/uv.log" >&2; return 1; }
 }
 
 # The build of a source package (yookassa) runs setuptools; the constraint pins that by hash as well.
@@ -47,8 +47,10 @@ install() {
         VIRTUAL_ENV=$PWD/$venv "$venv/bin/uv" pip install --quiet --compile-bytecode --require-hashes \
             --build-constraints build-constraints.txt "$@"
     else
-        PIP_CONSTRAINT=build-constraints.txt "$python" -m pip install --quiet --disable-pip-version-check \
-            --require-hashes "$@"
+        # pip cannot check hashes inside its isolated builds, so the build uses the setuptools that was checked here.
+        "$python" -m pip install --quiet --disable-pip-version-check --require-hashes --requirement build-constraints.txt
+        "$python" -m pip install --quiet --disable-pip-version-check --require-hashes \
+            --use-pep517 --no-build-isolation "$@"
     fi
 }
 

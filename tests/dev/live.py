@@ -117,7 +117,7 @@ class Run:
             for line in output:
                 lines.put(line.rstrip("\n"))
 
-    def wait_for(self, sentence: str, *, seconds: float = 90) -> None:
+    def wait_for(self, sentence: str, *, seconds: float = 180) -> None:
         """Until it has said this."""
         deadline = time.monotonic() + seconds
         while not any(sentence in line for line in self.said):

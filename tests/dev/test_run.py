@@ -18,7 +18,11 @@ from dev import binaries
 from dev.processes import CannotStart
 from tests.dev.live import ROOT, Run, copy_standin, open_folder, until
 
-pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="processes are looked at through /proc")
+pytestmark = [
+    pytest.mark.skipif(sys.platform != "linux", reason="processes are looked at through /proc"),
+    # A start is a dozen processes; a machine that is busy with other things takes its time.
+    pytest.mark.timeout(400),
+]
 
 
 @pytest.fixture
