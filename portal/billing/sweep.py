@@ -134,11 +134,17 @@ def _claim_payments(now: datetime) -> list[int]:
             .execution_options(populate_existing=True)
         ).all()
         for payment in found:
-            payment.next_check_at = now + timedelta(minutes=_LADDER[min(payment.checks, len(_LADDER) - 1)])
+            payment.next_check_at = _next_look(payment, now)
             payment.checks += 1
-            if payment.status is PaymentStatus.UNKNOWN and now - payment.created_at > TOO_OLD:
+            if payment.status is PaymentStatus.UNKNOWN and now - payment.created_at >= TOO_OLD:
                 _open_case(session, payment, now)
         return [payment.id for payment in found]
+
+
+def _next_look(payment: Payment, now: datetime) -> datetime:
+    """One rung further on the ladder, but not past the moment at which the order is over."""
+    rung = now + timedelta(minutes=_LADDER[min(payment.checks, len(_LADDER) - 1)])
+    return min(rung, payment.expires_at) if payment.expires_at > now else rung
 
 
 def _claim_bindings(now: datetime) -> list[int]:
