@@ -135,9 +135,7 @@ def test_the_sandbox_s_widget_opens_no_other_host(
 
 
 def test_the_checkout_s_form_may_lead_to_yookassa(browser: Browser, portal_config: Config) -> None:
-def test_the_sandbox_s_widget_opens_no_other_host(
-    browser: Browser, order: str, portal_config: Config
-) -> None:
+    """A browser holds the redirect after a form to form-action; the sandbox counts only under itself."""
     found = policy(browser.get("/checkout/PRO_MONTHLY").headers["Content-Security-Policy"])
 
     assert found["form-action"] == f"'self' {YOOKASSA} {portal_config.sandbox_url}"

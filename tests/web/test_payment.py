@@ -174,6 +174,15 @@ def test_the_return_page_tells_every_state(
     assert ("/static/js/poll.js" in page) is is_open
 
 
+def test_what_yookassa_refused_is_ordered_anew(app: Flask, browser: Browser) -> None:
+    """A canceled YooKassa payment is final, so the next try is another order of the same plan."""
+    path = seeded(app, status="failed", gateway="yookassa")
+
+    page = text(browser, f"{path}return")
+    assert 'href="/checkout/PRO_MONTHLY"' in page
+    assert f'href="{path}"' not in page
+
+
 def test_an_unknown_payment_is_not_offered_again(app: Flask, browser: Browser) -> None:
     """Nothing on the page leads to paying a second time."""
     page = text(browser, seeded(app, status="unknown", gateway="yookassa") + "return")
