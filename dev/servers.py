@@ -77,6 +77,7 @@ class Postgres:
         Raises :class:`CannotStart` with one sentence (and the end of the log) when it does not.
         """
         account = binaries.unprivileged()
+        binaries.postgres_programs(account)  # where none runs, no folder is made either
         home = self._home(account)
         account = self._owner_of(home, account)
         programs = binaries.postgres_programs(account)

@@ -80,7 +80,7 @@ def test_kill_9_of_the_supervisor_leaves_nothing_and_does_not_hinder_the_next(st
 def test_a_job_that_outlives_its_killed_worker_is_ended_at_the_stop(standin: Run) -> None:
     """The process of a job has a group of its own; when its worker is killed it becomes ours to end."""
     working = standin.folder / "working"
-    standin.environment["STANDIN_BUSY"] = str(working)
+    standin.environment |= {"STANDIN_BUSY": str(working), "STANDIN_STUBBORN": "1"}
     standin.start()
     standin.wait_until_ready()
     until(working.exists, what="the job did not begin")
