@@ -23,7 +23,7 @@ from portal.accounts.wall_clock import wall_now
 from portal.errors import PortalError
 from portal.extensions import limiter
 from portal.gateways.base import GatewayForbidden
-from portal.web.guards import be_nobody, wants_json
+from portal.web.guards import wants_json
 
 log = logging.getLogger(__name__)
 
@@ -114,8 +114,8 @@ def _page(fault: Fault) -> str:
     facts = {"fault": fault, "title": _title(fault), "number": g.get("error_number")}
     if fault.status != 500:
         return render_template(_template(fault), **facts)
-    # Whatever broke may be what a page asks for (the session, the seller's name): this one asks for nothing.
-    be_nobody()
+    # Whatever broke may be what a page asks for (the session, the seller's name): without Flask's
+    # context processors, this one asks for nothing.
     return current_app.jinja_env.get_template("errors/page.html").render(bare=True, **facts)
 
 

@@ -167,9 +167,4 @@ def sign_out() -> None:
         sessions.end(key, wall_now())
     session.clear()
     g.pop("csrf_token", None)
-    be_nobody()
-
-
-def be_nobody() -> None:
-    """Answer the rest of this request as to a stranger, without asking the database who it is."""
-    login_manager._update_request_context_with_user()  # noqa: SLF001 - as logout_user() does
+    login_manager._update_request_context_with_user()  # noqa: SLF001 - what logout_user() does
