@@ -146,7 +146,8 @@ def _local(value: datetime | str) -> datetime:
 
 
 def _written(local: datetime, pattern: str) -> str:
-    return str(format_datetime(local, pattern, tzinfo=local.tzinfo, locale="ru")).replace(" ", NBSP)
+    """Day and month stay together; before the year a narrow screen may break the line."""
+    return str(format_datetime(local, pattern, tzinfo=local.tzinfo, locale="ru")).replace(" ", NBSP, 1)
 
 
 def _zone_name(local: datetime) -> str:
