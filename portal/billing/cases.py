@@ -16,6 +16,13 @@ from portal.models import Case, CaseKind, GatewayName
 
 log = logging.getLogger(__name__)
 
+#: The kinds that speak of money which a gateway took and which is no order's.
+OF_MONEY_TAKEN = frozenset(CaseKind) - {
+    CaseKind.UNKNOWN_REFUND,
+    CaseKind.REFUND_ABOVE_CAPTURE,
+    CaseKind.UNKNOWN_TOO_OLD,
+}
+
 
 def open_for_payment(
     session: Session,
@@ -75,8 +82,10 @@ def open_case(
 
 
 def speaks_of(session: Session, gateway: GatewayName, gateway_payment_id: str | None) -> bool:
-    """Whether there is, or was, a case about this payment of the gateway: its money is not an order's."""
+    """Whether there is, or was, a case that this payment of the gateway took money that is no order's."""
     if gateway_payment_id is None:
         return False
-    found = select(Case.id).where(Case.gateway == gateway, Case.gateway_payment_id == gateway_payment_id)
+    found = select(Case.id).where(
+        Case.gateway == gateway, Case.gateway_payment_id == gateway_payment_id, Case.kind.in_(OF_MONEY_TAKEN)
+    )
     return session.execute(found.limit(1)).scalar() is not None

@@ -10,14 +10,36 @@ from sqlalchemy import Row, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
-from portal.billing import cases, notices, subscriptions
+from portal.billing import cases, notices, settlement, subscriptions
 from portal.billing.settlement import Settlement, Verdict
 from portal.gateways.base import RefundSnapshot
-from portal.models import CaseKind, Payment, PaymentStatus, Refund, RefundSource, RefundStatus
+from portal.models import CaseKind, GatewayName, Payment, PaymentStatus, Refund, RefundSource, RefundStatus
 from portal.money import to_wire
 
 _refunds: Any = Refund.__table__
 _payments: Any = Payment.__table__
+
+
+def heard(session: Session, gateway: GatewayName, told: RefundSnapshot, now: datetime) -> Settlement:
+    """Book a refund by the payment that the gateway names; in the caller's transaction.
+
+    One of money that is no order's is shown to the operator, unless that money is a case already.
+    """
+    payment_id = session.execute(
+        select(_payments.c.id).where(
+            _payments.c.gateway == gateway, _payments.c.gateway_payment_id == told.gateway_payment_id
+        )
+    ).scalar()
+    payment = settlement.locked(session, payment_id=payment_id) if payment_id is not None else None
+    if payment is not None:
+        return book(session, payment, told, now)
+    if cases.speaks_of(session, gateway, told.gateway_payment_id):
+        return Settlement(Verdict.IGNORED, "refund of money that is a case")
+    kind = CaseKind.UNKNOWN_REFUND
+    key = f"{gateway.value}:{kind.value}:{told.gateway_refund_id}"
+    money, facts = (told.amount, told.currency), {"refund": told.gateway_refund_id}
+    cases.open_case(session, kind, key, gateway, told.gateway_payment_id, None, money, facts, now)
+    return Settlement(Verdict.CASE, kind.value)
 
 
 def book(session: Session, payment: Row[Any], told: RefundSnapshot, now: datetime) -> Settlement:

@@ -10,12 +10,12 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, TypeVar
 
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
-from portal.billing import bindings, cases, inbox, notices, payments, subscriptions
+from portal.billing import bindings, cases, inbox, lookback, notices, payments, subscriptions
 from portal.database import db, release, transaction
 from portal.gateways.base import GatewayError
 from portal.models import (
@@ -36,6 +36,8 @@ from portal.money import to_wire
 
 log = logging.getLogger(__name__)
 
+T = TypeVar("T")
+
 #: Minutes between looks at one open payment, after the first.
 _LADDER = (3, 10, 30, 60, 120, 360, 1440)
 #: An outcome that is still unknown after this is shown to the operator.
@@ -51,6 +53,7 @@ def sweep(now: datetime) -> int:
     done = sum(_each("notification", inbox.process, inbox.waiting(now, _AT_ONCE)))
     done += sum(_each("payment", lambda found: payments.refresh(found, now), _claim_payments(now)))
     done += sum(_each("binding", lambda found: bindings.refresh(found, now), _claim_bindings(now)))
+    done += sum(_each("list", lambda found: lookback.look_back(found, now), lookback.claim(now)))
     done += subscriptions.expire(now)
     done += sum(_each("letter", notices.deliver, notices.due(now, _AT_ONCE)))
     release()
@@ -106,10 +109,10 @@ def next_due(now: datetime) -> datetime | None:
     return min((moment for moment in moments if moment is not None), default=None)
 
 
-def _each(what: str, verb: Callable[[int], object], ids: list[int]) -> list[bool]:
-    """Run *verb* for each id; ``False`` where it could not be done."""
+def _each(what: str, verb: Callable[[T], object], due: list[T]) -> list[bool]:
+    """Run *verb* for each that is due; ``False`` where it could not be done."""
     outcomes = []
-    for found in ids:
+    for found in due:
         try:
             verb(found)
             outcomes.append(True)

@@ -5,15 +5,11 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import select
-
 from portal.billing import bindings, cases, doors, refunds, settlement
 from portal.billing.settlement import Settlement, Verdict
 from portal.database import transaction
 from portal.gateways.base import Outcome, PaymentSnapshot
-from portal.models import CaseKind, GatewayName, Payment
-
-_payments: Any = Payment.__table__
+from portal.models import CaseKind, GatewayName
 
 
 def carry_out(event: str, object_id: str, now: datetime) -> Settlement:
@@ -66,27 +62,4 @@ def _refund(gateway_refund_id: str, now: datetime) -> Settlement:
     if told is None or told.outcome is not Outcome.SUCCEEDED:
         return Settlement(Verdict.IGNORED, "no such successful refund at YooKassa")
     with transaction() as session:
-        payment_id = session.execute(
-            select(_payments.c.id).where(
-                _payments.c.gateway == GatewayName.YOOKASSA,
-                _payments.c.gateway_payment_id == told.gateway_payment_id,
-            )
-        ).scalar()
-        row = settlement.locked(session, payment_id=payment_id) if payment_id is not None else None
-        if row is None:
-            key = f"yookassa:{CaseKind.UNKNOWN_REFUND.value}:{gateway_refund_id}"
-            money, facts = (told.amount, told.currency), {"refund": gateway_refund_id}
-            gateway = GatewayName.YOOKASSA
-            cases.open_case(
-                session,
-                CaseKind.UNKNOWN_REFUND,
-                key,
-                gateway,
-                told.gateway_payment_id,
-                None,
-                money,
-                facts,
-                now,
-            )
-            return Settlement(Verdict.CASE, CaseKind.UNKNOWN_REFUND.value)
-        return refunds.book(session, row, told, now)
+        return refunds.heard(session, GatewayName.YOOKASSA, told, now)

@@ -1,0 +1,166 @@
+"""Looking back through the gateways' own lists: money, taken or returned, whose news never came.
+
+A payment that waits is asked about by its row (:mod:`portal.billing.sweep`). What no row waits for — a second
+capture of an order that is paid, a refund made in the gateway's cabinet — can be found only in the gateway's
+own list.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlalchemy import select, update
+from sqlalchemy.dialects.postgresql import insert
+
+from portal.billing import cases, doors, refunds, settlement
+from portal.billing.settlement import Verdict
+from portal.database import changed, transaction
+from portal.gateways.base import Outcome, PaymentSnapshot, RefundSnapshot
+from portal.models import Case, CaseKind, GatewayName, Payment, PaymentStatus, Refund, Setting
+
+#: Between two looks at a gateway's list.
+EVERY = timedelta(hours=1)
+#: How far a look reaches back behind the last one that succeeded: a refund may need days to succeed, and is
+#: listed by the moment at which it was asked for.
+OVERLAP = timedelta(days=3)
+
+_AT_ONCE = 100
+
+_settings: Any = Setting.__table__
+_payments: Any = Payment.__table__
+_refunds: Any = Refund.__table__
+_cases: Any = Case.__table__
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """One gateway's list, from one moment on."""
+
+    gateway: GatewayName
+    since: datetime
+
+
+@dataclass(slots=True)
+class Findings:
+    """How many lines a look went through, and what it changed."""
+
+    listed: int = 0
+    moved: int = 0
+    cases: int = 0
+
+    def count(self, verdict: Verdict) -> None:
+        """Add what came of one line."""
+        self.moved += verdict is Verdict.MOVED
+        self.cases += verdict is Verdict.CASE
+
+
+def claim(now: datetime) -> list[Look]:
+    """The looks that are due, taken by this process. The first time of all only sets the mark."""
+    return [Look(name, until - OVERLAP) for name in doors.are_open() if (until := _claim(name, now))]
+
+
+def look_back(look: Look, now: datetime) -> Findings:
+    """Compare one gateway's list since the last good look.
+
+    Raises GatewayError when it cannot be had: then it is looked at again an hour later, from the same moment.
+    """
+    findings = compare(look.gateway, look.since, now)
+    with transaction() as session:
+        marked = update(_settings).where(_settings.c.name == _mark(look.gateway))
+        session.execute(marked.values(value=now.isoformat()))
+    return findings
+
+
+def compare(name: GatewayName, since: datetime, now: datetime) -> Findings:
+    """Walk through what one gateway lists from *since* on and carry out what is missing here.
+
+    Payments that are paid there and open here are settled, refunds are booked; money that fits no order
+    becomes a case. Raises GatewayError when a list cannot be had; what was carried out until then stays.
+    """
+    listing = doors.cloudpayments() if name is GatewayName.CLOUDPAYMENTS else doors.yookassa()
+    findings = Findings()
+    payments = list(listing.list_payments(since, now))
+    returned = list(listing.list_refunds(since, now))
+    findings.listed = len(payments) + len(returned)
+    for payment in _unheard_payments(name, payments):
+        _compare(name, payment, now, findings)
+    for refund in _unheard_refunds(name, returned):
+        with transaction() as session:
+            findings.count(refunds.heard(session, name, refund, now).verdict)
+    return findings
+
+
+def _unheard_payments(name: GatewayName, listed: list[PaymentSnapshot]) -> list[PaymentSnapshot]:
+    """Those that are neither paid here nor a case yet: mostly none, for two questions a hundred."""
+    told = [payment for payment in listed if payment.outcome is not Outcome.PENDING]
+    known: set[str] = set()
+    for some in _hundreds([payment.gateway_payment_id for payment in told]):
+        paid = select(_payments.c.gateway_payment_id).where(
+            _payments.c.gateway == name,
+            _payments.c.gateway_payment_id.in_(some),
+            _payments.c.status == PaymentStatus.SUCCEEDED,
+        )
+        shown = select(_cases.c.gateway_payment_id).where(
+            _cases.c.gateway == name,
+            _cases.c.gateway_payment_id.in_(some),
+            _cases.c.kind.in_(cases.OF_MONEY_TAKEN),
+        )
+        with transaction() as session:
+            known |= set(session.execute(paid).scalars()) | set(session.execute(shown).scalars())
+    return [payment for payment in told if payment.gateway_payment_id not in known]
+
+
+def _unheard_refunds(name: GatewayName, listed: list[RefundSnapshot]) -> list[RefundSnapshot]:
+    """Those that went through and are not booked here."""
+    told = [refund for refund in listed if refund.outcome is Outcome.SUCCEEDED]
+    known: set[str] = set()
+    for some in _hundreds([refund.gateway_refund_id for refund in told]):
+        booked = select(_refunds.c.gateway_refund_id).where(
+            _refunds.c.gateway == name, _refunds.c.gateway_refund_id.in_(some)
+        )
+        with transaction() as session:
+            known |= set(session.execute(booked).scalars())
+    return [refund for refund in told if refund.gateway_refund_id not in known]
+
+
+def _hundreds(ids: list[str]) -> Iterator[list[str]]:
+    return (ids[start : start + _AT_ONCE] for start in range(0, len(ids), _AT_ONCE))
+
+
+def _compare(gateway: GatewayName, told: PaymentSnapshot, now: datetime, findings: Findings) -> None:
+    """One line of a gateway's list against our row."""
+    with transaction() as session:
+        row = settlement.locked(session, transaction_id=told.reference[:64]) if told.reference else None
+        if row is None or row.gateway is not gateway:
+            if told.outcome is Outcome.SUCCEEDED:
+                order = row.id if row is not None else None
+                cases.open_for_payment(session, CaseKind.UNKNOWN_PAYMENT, gateway, told, order, now)
+                findings.count(Verdict.CASE)
+            return
+        if told.outcome is Outcome.FAILED and row.gateway_payment_id != told.gateway_payment_id:
+            return  # an older attempt of an order that may have gone on since
+        findings.count(settlement.settle(session, row, told, now).verdict)
+
+
+def _claim(name: GatewayName, now: datetime) -> datetime | None:
+    """Until when the list was looked at before, if it is this process's turn to look again."""
+    with transaction() as session:
+        first = insert(_settings).values(name=_mark(name), value=now.isoformat(), updated_at=now)
+        if changed(session.execute(first.on_conflict_do_nothing(index_elements=["name"]))):
+            return None
+        taken = (
+            update(_settings)
+            .where(_settings.c.name == _mark(name), _settings.c.updated_at <= now - EVERY)
+            .values(updated_at=now)
+            .returning(_settings.c.value)
+        )
+        until = session.execute(taken).scalar()
+    return datetime.fromisoformat(until) if until else None
+
+
+def _mark(name: GatewayName) -> str:
+    """The mark of the last good look stands beside the settings, by a name that no setting has."""
+    return f"listed until: {name.value}"
