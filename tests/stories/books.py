@@ -10,6 +10,7 @@ from typing import Any
 from flask import Flask
 from sqlalchemy import select, text
 
+from portal.billing.cases import OF_MONEY_TAKEN
 from portal.database import db
 from portal.models import Case, CaseKind, Payment, PaymentStatus, Refund, RefundStatus
 
@@ -56,8 +57,8 @@ def of_the_portal(app: Flask) -> tuple[Books, dict[Key, Decimal]]:
             place = gateway.value, key
             books.refunded[place] = books.refunded.get(place, Decimal(0)) + amount
         opened = select(Case.gateway, Case.gateway_payment_id, Case.amount, Case.facts)
-        for gateway, key, amount, facts in connection.execute(opened):
-            if key is not None and "refund" not in facts:
+        for gateway, key, amount, facts in connection.execute(opened.where(Case.kind.in_(OF_MONEY_TAKEN))):
+            if facts["outcome"] == "succeeded":
                 cases[gateway.value, key] = amount
     return books, cases
 
