@@ -127,6 +127,7 @@ def operation(gateway: str, name: str, *aliases: str) -> Callable[[View], Callab
 
 def _strike(world: Any, gateway: str, fault: str) -> Response:
     """Answer, or refuse to answer, without any work done."""
+    request.get_data()  # an unread body would hide from _hung_up that the client has left
     if fault == "hang":
         _hold(world.settings["hang_seconds"])
         return _cut()
