@@ -8,6 +8,8 @@ values (see :mod:`portal.billing.settings`). ``.env.example`` lists every name.
 
 from __future__ import annotations
 
+import fcntl
+import json
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -68,17 +70,46 @@ class Config:
         return urlsplit(self.portal_base_url).scheme == "https"
 
 
-def load(environ: Mapping[str, str] | None = None) -> Config:
+def load(environ: Mapping[str, str] | None = None, *, for_command: bool = False) -> Config:
     """Read the environment and refuse what cannot be served safely. A ``.env`` here fills its gaps.
+
+    A command (*for_command*) that was told nothing at all joins the ``make run`` of this folder, where one is
+    running.
 
     Raises :class:`ConfigError` with one sentence.
     """
     if environ is None:
         file = {name: value for name, value in dotenv_values(".env").items() if value is not None}
         environ = {**file, **os.environ}
+        if for_command and not any(environ.get(name) for name in _SAYS_WHERE):
+            environ = {**_of_make_run(Path(environ.get("VAR_DIR") or "var")), **environ}
     config = _read(environ)
     (_check_sandbox if config.sandbox else _check_production)(config)
     return config
+
+
+#: Whoever gives one of these means something else than the copy next to it.
+_SAYS_WHERE = (
+    "SECRET_KEY",
+    "SETTINGS_ENCRYPTION_KEYS",
+    "DATABASE_URL",
+    "REDIS_URL",
+    "PORTAL_BASE_URL",
+    "SANDBOX",
+)
+
+
+def _of_make_run(var: Path) -> dict[str, str]:
+    """What the running ``make run`` told its children; nothing when none is running."""
+    try:
+        with (var / "lock").open() as lock:
+            fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        told: dict[str, str] = json.loads((var / "environment.json").read_text(encoding="utf-8"))
+        return told
+    except OSError:
+        pass  # there was never one here
+    return {}  # nobody holds the lock: what lies there is left over
 
 
 def _read(env: Mapping[str, str]) -> Config:

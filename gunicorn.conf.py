@@ -12,8 +12,9 @@ worker_class = "gthread"
 workers = int(os.environ.get("WEB_CONCURRENCY") or 2)
 threads = 8
 
-# Each process connects for itself: a database connection must not be shared across a fork.
-preload_app = False
+# A start that must not be is refused once, by the first process, instead of by every child for ever.
+# wsgi.py leaves no database connection open behind it: none may be shared across a fork.
+preload_app = True
 
 # Longer than the slowest answer of a gateway; requests in progress may end before a stop.
 timeout = 60

@@ -6,16 +6,20 @@ import sys
 
 import click
 
-from config import ConfigError
+from config import ConfigError, load
 from portal import create_app
 
+is_command = click.get_current_context(silent=True) is not None
 try:
-    app = create_app()
+    app = create_app(load(for_command=is_command))
     # Commands must run where serving must not: a migration, or the deletion of those very accounts.
-    if click.get_current_context(silent=True) is None:
+    if not is_command:
         with app.app_context():
             from portal.accounts import demo
+            from portal.database import db
 
             demo.refuse_in_production()
+            # A server forks from here, and each process has to connect for itself.
+            db.engine.dispose()
 except ConfigError as error:
     sys.exit(f"The portal does not start: {error}")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from sqlalchemy import exists, select
+from sqlalchemy.exc import SQLAlchemyError
 
 from config import ConfigError
 from portal import running
@@ -15,8 +16,14 @@ def refuse_in_production() -> None:
     config = running.config()
     if config.sandbox:
         return
-    with db.engine.connect() as connection:
-        if connection.execute(select(exists().where(User.is_demo))).scalar():
-            raise ConfigError(
-                "the sandbox's demo accounts are in this database: use another one, or delete them first."
-            )
+    try:
+        with db.engine.connect() as connection:
+            found = connection.execute(select(exists().where(User.is_demo))).scalar()
+    except SQLAlchemyError as error:
+        raise ConfigError(
+            f"the database cannot be asked ({type(error).__name__}): is it running, and migrated?"
+        ) from error
+    if found:
+        raise ConfigError(
+            "the sandbox's demo accounts are in this database: use another one, or delete them first."
+        )
