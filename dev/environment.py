@@ -65,7 +65,7 @@ class Place:
 
     @property
     def told(self) -> Path:
-        """The environment of the running children, for ``make migrate`` and ``make api-key``."""
+        """The environment of the running children, for ``make migrate`` and for commands beside it."""
         return self.var / "environment.json"
 
     def log(self, name: str) -> Path:

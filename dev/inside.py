@@ -1,4 +1,4 @@
-"""Run a command of the portal inside the running ``make run``: ``python -m dev.inside create-api-key shop``.
+"""Run a command of the portal inside the running ``make run``: ``python -m dev.inside db upgrade``.
 
 Without one the caller's own environment has to say where the database is.
 """

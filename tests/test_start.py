@@ -46,10 +46,8 @@ def test_a_server_without_a_secret_ends_with_one_sentence(missing: str, tmp_path
     ended = _serve({name: value for name, value in PRODUCTION.items() if name != missing}, tmp_path)
 
     assert ended.returncode == 1
-    assert ended.stderr.strip().splitlines() == [
-        f"The portal does not start: {missing} is missing: "
-        "see .env.example for what it is and how to make one."
-    ]
+    (sentence,) = ended.stderr.strip().splitlines()
+    assert sentence.startswith(f"The portal does not start: {missing} is missing")
 
 
 def test_a_server_with_the_sandbox_on_ends_with_one_sentence(tmp_path: Path) -> None:
