@@ -20,10 +20,15 @@ from portal.database import db
 from portal.errors import InvalidRequest, NotAllowed
 from portal.models import GatewayName, Payment, User
 from portal.money import to_wire
+from portal.web.accounts import blueprint as accounts
 
 blueprint = Blueprint("api", __name__, url_prefix="/billing/api")
 
 MOST_PER_PAGE = 100
+
+#: How many orders one customer may ask for: whoever hesitates between two gateways needs a few, and each may
+#: cost a call to one of them.
+OFTEN = "30 per 10 minutes"
 
 
 @blueprint.post("/<any(cloudpayments, yookassa):gateway>/create_payment/")
@@ -34,7 +39,7 @@ def create_payment(gateway: str) -> Response:
     if not isinstance(plan_code, str) or not isinstance(accept, bool):
         raise InvalidRequest('Нужен JSON вида {"plan_code": "PRO_MONTHLY", "accept_recurring": false}.')
     order = checkout.start(
-        _user(), plan_code, gateway, accept_recurring=accept, client=client_info(), now=clock.now()
+        _who_asks(), plan_code, gateway, accept_recurring=accept, client=client_info(), now=clock.now()
     )
     return jsonify(order_as_json(order))
 
@@ -43,7 +48,7 @@ def create_payment(gateway: str) -> Response:
 def bind_card_start() -> Response:
     """Begin saving a method without paying; the customer goes to ``confirmation_url``."""
     _body()
-    binding = bindings.start(_user(), clock.now())
+    binding = bindings.start(_who_asks(), clock.now())
     return jsonify(
         {
             "binding_id": binding.key,
@@ -132,6 +137,18 @@ def client_info() -> ClientInfo:
     return ClientInfo(request.remote_addr or "", request.user_agent.string)
 
 
+def take_turn(user_id: int) -> None:
+    """Count one order of this customer. Raises TooOften."""
+    accounts.take_turn("order", f"user {user_id}", OFTEN)
+
+
+def _who_asks() -> User:
+    """The signed-in customer, who has not asked for too many orders. Raises TooOften."""
+    user = _user()
+    take_turn(user.id)
+    return user
+
+
 def _user() -> User:
     """The signed-in customer as a row, not Flask-Login's stand-in for it."""
     return db.session.scalars(select(User).where(User.id == current_user.id)).one()
@@ -141,7 +158,10 @@ def _body() -> dict[str, Any]:
     """The request's JSON object; an empty body is an empty object."""
     if not request.get_data(cache=True).strip():
         return {}
-    body = request.get_json(silent=True, force=True)
+    try:
+        body = request.get_json(silent=True, force=True)
+    except RecursionError:  # nested deeper than any order
+        body = None
     if not isinstance(body, dict):
         raise InvalidRequest("Тело запроса должно быть объектом JSON.")
     return body

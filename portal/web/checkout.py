@@ -16,7 +16,7 @@ from portal.database import db
 from portal.gateways.base import GatewayError, GatewayForbidden, GatewayUnknown
 from portal.models import PaymentStatus, Plan, User
 from portal.web import headers
-from portal.web.api import client_info
+from portal.web.api import client_info, take_turn
 from portal.web.forms import CheckoutForm
 
 log = logging.getLogger(__name__)
@@ -63,6 +63,7 @@ def order(plan_code: str) -> ResponseReturnValue:
 
 
 def _start(plan: Plan, form: Any) -> Order:
+    take_turn(current_user.id)
     return checkout.start(
         db.session.get_one(User, current_user.id),
         plan.code,

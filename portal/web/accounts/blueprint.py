@@ -22,13 +22,13 @@ def address() -> str:
     return request.remote_addr or ""
 
 
-def take_turn(what: str) -> None:
-    """Count one request of this address for *what*. Raises TooOften. The sandbox makes customers by the
-    hundred from loopback.
+def take_turn(what: str, who: str | None = None, often: str = OFTEN) -> None:
+    """Count one request for *what* by this address, or by *who*. Raises TooOften.
+
+    The sandbox makes customers by the hundred from loopback.
     """
-    config = running.config()
-    if not (config.sandbox and address() in _LOOPBACK):
-        throttle.take(throttle.requests_of(what, address(), OFTEN))
+    if not (running.config().sandbox and address() in _LOOPBACK):
+        throttle.take(throttle.requests_of(what, who or address(), often))
 
 
 def next_path() -> str | None:
