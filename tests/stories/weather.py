@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -43,6 +44,21 @@ def subjects(desk: Desk, to: str = "ira@example.com") -> list[str]:
 def orders(browser: Browser, gateway: str) -> list[Any]:
     """The customer's payments at a gateway, newest first, as the API lists them."""
     return list(browser.get(f"/billing/api/{gateway}/transactions/").json()["transactions"])
+
+
+def paid(desk: Desk, order: Any, card: str = "5555555555554444") -> None:
+    """Pay an order and let everything that follows happen."""
+    desk.sandbox.pay(order["gateway"], order["transaction_id"], card)
+    desk.settle()
+
+
+def error(answer: Any) -> tuple[int, str]:
+    """Status and code of the API's error, which has a sentence for a person as well and nothing else."""
+    told = answer.json()
+    assert set(told) == {"error"}
+    assert set(told["error"]) == {"code", "message"}
+    assert re.search("[а-яё]", told["error"]["message"]), told
+    return answer.status_code, told["error"]["code"]
 
 
 def held_by(desk: Desk, gateway: str) -> list[Any]:
