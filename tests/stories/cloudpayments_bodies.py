@@ -43,6 +43,11 @@ def form(told: dict[str, str]) -> bytes:
     return "&".join(f"{name}={net_urlencode(value)}" for name, value in told.items()).encode()
 
 
+def parsed(raw: bytes) -> dict[str, str]:
+    """The fields of a form."""
+    return dict(parse_qsl(raw.decode(), keep_blank_values=True))
+
+
 def as_json(told: dict[str, str]) -> bytes:
     """The body as JSON: ids and amounts as numbers written the way they are, TestMode as a flag."""
     parts = []

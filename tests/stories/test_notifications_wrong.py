@@ -34,8 +34,14 @@ WRONG = (
 )
 
 
-@pytest.mark.parametrize("kind", ("pay", "pay-authorized", "confirm"))
-@pytest.mark.parametrize(("changes", "case"), WRONG, ids=lambda value: str(value)[:40])
+@pytest.mark.parametrize(
+    ("kind", "changes", "case"),
+    (
+        *(("pay", *wrong) for wrong in WRONG),
+        *((kind, *wrong) for wrong in WRONG[::4] for kind in ("pay-authorized", "confirm")),
+    ),
+    ids=lambda value: str(value)[:40],
+)
 def test_what_does_not_fit_becomes_one_case(
     quick_till: Tills, kind: str, changes: dict[str, str | None], case: str
 ) -> None:
