@@ -16,6 +16,7 @@ from werkzeug.serving import BaseWSGIServer, make_server
 from portal.sandbox.app import create_sandbox
 from portal.sandbox.config import SandboxConfig
 from portal.sandbox.world import World
+from tests.sandbox.cloudpayments_customer import Customer, chromium, customers, merchant_site
 from tests.sandbox.cloudpayments_shop import CloudShop
 
 
@@ -183,3 +184,21 @@ def sandbox(start_sandbox: Callable[..., Sandbox], merchant: Merchant) -> Sandbo
 def cp(sandbox: Sandbox, merchant: Merchant, wait_for: Callable[..., Any]) -> CloudShop:
     """A shop with CloudPayments' credentials, notified by the sandbox."""
     return CloudShop(sandbox, merchant, wait_for)
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Any]:
+    """A Chromium for one file of tests, or a loud skip."""
+    with chromium() as running:
+        yield running
+
+
+@pytest.fixture
+def customer(cp: CloudShop, browser: Any) -> Iterator[Callable[..., Customer]]:
+    """``customer(**start)`` opens a merchant's page whose button calls the widget."""
+    calls: dict[str, str] = {}
+    server = serve(merchant_site(cp.sandbox.url, calls))
+    with customers(browser, calls, f"http://127.0.0.1:{server.server_port}") as open_page:
+        yield open_page
+    server.shutdown()
+    server.server_close()

@@ -10,13 +10,13 @@ import requests
 from flask import Flask, jsonify
 
 from portal.sandbox.cloudpayments.terminal import PUBLIC_ID
-from tests.sandbox.cloudpayments_shop import NO_FUNDS, SUCCESS, CloudShop
+from tests.sandbox.cloudpayments_shop import NO_FUNDS, SUCCESS, THREE_DS, CloudShop
 from tests.sandbox.conftest import serve
 
 
 def follow(page: requests.Response, **fields: str) -> requests.Response:
     """Send the page's last form as a browser would."""
-    action = re.findall(r'<form method="post"(?: action="([^"]*)")?', page.text)[-1]
+    action = re.findall(r'<form method="post"(?:\s+action="([^"]*)")?', page.text)[-1]
     url = requests.compat.urljoin(page.url, action or page.url)
     return requests.post(url, data=fields, timeout=30)
 
@@ -217,3 +217,19 @@ def test_a_paid_form_cannot_pay_again(cp: CloudShop) -> None:
     assert "Оплата прошла" in pages[2]
     assert [entry["status"] for entry in cp.payments()] == ["declined", "succeeded"]
     assert "Оплата прошла" in requests.post(f"{url}/retry", timeout=30).text
+
+
+def test_the_banks_answer_counts_once(cp: CloudShop) -> None:
+    """Sending the bank's page again, with either button, changes nothing and notifies nobody."""
+    start = {"publicTerminalId": PUBLIC_ID, "amount": 1, "currency": "RUB", "paymentSchema": "Single"}
+    body = {"origin": "http://127.0.0.1:1", "start": start}
+    made = requests.post(f"{cp.sandbox.url}/cloudpayments/widget/sessions", json=body, timeout=30).json()
+    url = f"{cp.sandbox.url}{made['url']}"
+    requests.post(f"{url}/card", data={"card_number": THREE_DS, "expiry": "12/40", "csc": "123"}, timeout=30)
+    for answer in ("confirm", "confirm", "decline"):
+        page = requests.post(f"{url}/3ds", data={"answer": answer}, timeout=30)
+        assert "Оплата прошла" in page.text
+    cp.advance("1m")
+
+    assert cp.kinds() == ["check", "pay"]
+    assert [entry["status"] for entry in cp.payments()] == ["succeeded"]

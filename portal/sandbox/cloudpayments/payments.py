@@ -244,9 +244,7 @@ def _save_card(world: World, doc: Doc) -> None:
     if not doc["account_id"] or not (doc.get("card_id") or doc["token"] or doc["method"] == SBP):
         return
     saved = doc["token"]
-    visible = saved or tokens.wanted(
-        world.settings["cloudpayments_save_card"], doc["account_id"], doc["save_card"]
-    )
+    visible = saved or tokens.wanted(world.settings["cloudpayments_save_card"], doc["save_card"])
     wants_subscription = subscriptions.wanted(doc)
     if not saved and (visible or wants_subscription):
         same = world.settings["cloudpayments_same_token"]

@@ -23,11 +23,9 @@ PROGRAM = "cloudpayments_program"
 CARD = ("first_six", "last_four", "exp", "network", "card_id")
 
 
-def wanted(policy: str, account_id: str, save_card: bool) -> bool:
-    """Tell whether a payment yields a token: never without AccountId, else as the cabinet's setting says."""
-    if not account_id or policy == "off":
-        return False
-    return policy == "always" or save_card
+def wanted(policy: str, save_card: bool) -> bool:
+    """Tell whether a payment of an account yields a token: as it asked, or as the cabinet's setting says."""
+    return policy == "always" or (policy != "off" and save_card)
 
 
 def issue(store: Store, payment: Doc, same: bool, token_reason: int) -> str:

@@ -1,0 +1,134 @@
+"""A payer with a real Chromium in front of a merchant's page with a strict content policy."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+import pytest
+from flask import Flask, Response, request
+
+from portal.sandbox.cloudpayments.terminal import PUBLIC_ID
+
+ARGUMENTS = (
+    *("--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking"),
+    *("--disable-component-update", "--disable-sync"),
+)
+PAGE = """<!doctype html>
+<html lang="ru"><head><meta charset="utf-8"><title>Магазин</title><link rel="icon" href="data:,"></head>
+<body><button id="pay">Купить</button><output id="result"></output><p id="seen"></p>
+<script src="{sandbox}/cloudpayments/bundles/cloudpayments.js"></script>
+<script nonce="abc">
+  const seen = [];
+  document.getElementById("pay").addEventListener("click", async () => {{
+    const widget = new cp.CloudPayments();
+    window.widget = widget;
+    widget.oncomplete = (result) => {{ seen.push(result); }};
+    const result = await {call};
+    document.getElementById("result").textContent = JSON.stringify({{result, seen}});
+  }});
+</script></body></html>
+"""
+START = {
+    "publicTerminalId": PUBLIC_ID,
+    "amount": 990.5,
+    "currency": "RUB",
+    "paymentSchema": "Single",
+    "description": "Тариф «Про»",
+    "externalId": "42",
+    "receiptEmail": "u@example.com",
+    "tokenize": True,
+    "userInfo": {"accountId": "user_x"},
+    "metadata": {"attempt": 1},
+}
+
+
+@dataclass
+class Customer:
+    """A payer in front of the merchant's page. ``complaints`` is all that the console said."""
+
+    page: Any
+    url: str
+    complaints: list[str] = field(default_factory=list)
+
+    @property
+    def frame(self) -> Any:
+        """The inside of the widget."""
+        return self.page.frame_locator("iframe")
+
+    def buy(self) -> None:
+        """Press the merchant's button and wait for the form."""
+        self.page.get_by_role("button", name="Купить").click()
+        self.frame.get_by_label("Номер карты").wait_for()
+
+    def pay_with(self, number: str) -> None:
+        """Fill in a test card by its chip and pay."""
+        self.frame.get_by_role("button", name=number).click()
+        self.frame.get_by_role("button", name="Оплатить 990").click()
+
+    def result(self) -> Any:
+        """What the merchant's script got, once it got it: ``{"result", "seen"}``."""
+        filled = self.page.locator("#result", has_text="{").or_(self.page.locator("#result", has_text='"'))
+        return json.loads(filled.text_content())
+
+
+@contextmanager
+def chromium() -> Iterator[Any]:
+    """Run Chromium, or skip loudly with the way to get one."""
+    playwright = pytest.importorskip(
+        "playwright.sync_api", reason="Playwright is missing: make test installs it"
+    )
+    path = os.environ.get("CHROMIUM") or shutil.which("chromium") or shutil.which("chromium-browser")
+    if path is None:
+        pytest.skip("Chromium is missing: install the package chromium, or set CHROMIUM to its path")
+    with playwright.sync_playwright() as driver:
+        running = driver.chromium.launch(executable_path=path, args=list(ARGUMENTS))
+        yield running
+        running.close()
+
+
+def merchant_site(sandbox: str, calls: dict[str, str]) -> Flask:
+    """Build the merchant's site; the page's button runs the JavaScript in ``calls["now"]``."""
+    app = Flask("shop")
+
+    @app.get("/")
+    def show() -> Response:
+        page = Response(PAGE.format(sandbox=sandbox, call=calls["now"]), mimetype="text/html")
+        page.headers["Content-Security-Policy"] = (
+            f"default-src 'none'; script-src 'self' 'nonce-abc' {sandbox}; frame-src {sandbox};"
+            " style-src 'self'; style-src-attr 'unsafe-inline'; img-src data:; connect-src 'self'"
+        )
+        return page
+
+    @app.get("/back")
+    def back() -> str:
+        return f"<!doctype html><link rel=icon href=data:,><title>{request.args['to']}</title>"
+
+    return app
+
+
+@contextmanager
+def customers(browser: Any, calls: dict[str, str], url: str) -> Iterator[Callable[..., Customer]]:
+    """Open the merchant's page as often as asked; at the end every console must have stayed silent."""
+    opened: list[tuple[Any, Customer]] = []
+
+    def open_page(call: str = "", **changes: Any) -> Customer:
+        calls["now"] = call or f"widget.start({json.dumps({**START, **changes})})"
+        context = browser.new_context(viewport={"width": 375, "height": 700}, locale="ru-RU")
+        buyer = Customer(context.new_page(), url)
+        buyer.page.on("console", lambda message: buyer.complaints.append(message.text))
+        buyer.page.on("pageerror", lambda error: buyer.complaints.append(str(error)))
+        buyer.page.set_default_timeout(20_000)
+        opened.append((context, buyer))
+        buyer.page.goto(url)
+        return buyer
+
+    yield open_page
+    for context, buyer in opened:
+        assert not buyer.complaints, buyer.complaints
+        context.close()
