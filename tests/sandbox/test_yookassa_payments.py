@@ -128,13 +128,12 @@ def test_a_canceled_hold_keeps_the_saved_method(sandbox: Sandbox, shop: Shop) ->
 def test_declined_cards_leave_another_try_or_cancel(
     sandbox: Sandbox, shop: Shop, merchant: Merchant, card: str, reason: str, party: str
 ) -> None:
-    """By default the payer may try another card; with yookassa_decline_cancels the payment is over."""
+    """A payer who stays may try another card; one who gives up leaves a payment canceled for that reason."""
     payment = shop.pay()
-    entry = sandbox.control("pay", gateway="yookassa", transaction_id=payment["id"], card=card)
+    entry = sandbox.control("pay", gateway="yookassa", transaction_id=payment["id"], card=card, stay=True)
     assert (entry["status"], entry["reason"]) == ("pending", reason)
     entry = sandbox.control("pay", gateway="yookassa", transaction_id=payment["id"], card="4111111111111111")
     assert entry["status"] == "succeeded"
-    sandbox.control("settings", yookassa_decline_cancels=True)
     second = shop.pay("order-2")
     sandbox.control("pay", gateway="yookassa", transaction_id="order-2", card=card)
     ended = shop.get(f"/payments/{second['id']}")

@@ -95,10 +95,21 @@ def end(world: World, doc: Document, reason: str, party: str, method: Document |
 def decline(world: World, doc: Document, reason: str, party: str, method: Document) -> None:
     """One attempt on the page has failed; the payer may try again unless the shop has it otherwise."""
     doc["last_reason"] = reason
+    doc["last_refusal"] = {"reason": reason, "party": party, "method": method}
     if world.settings["yookassa_decline_cancels"]:
         end(world, doc, reason, party, method)
     else:
         save(world, doc)
+
+
+def give_up(world: World, key: str) -> Document:
+    """A payer who was refused has no other card: the payment ends as the refusal said."""
+    with world.store.transaction():
+        doc = fetch(world, key)
+        refusal = doc.get("last_refusal")
+        if refusal and doc["status"] == "pending":
+            end(world, doc, **refusal)
+    return doc
 
 
 def capture(world: World, key: str, body: Document) -> tuple[str, str]:

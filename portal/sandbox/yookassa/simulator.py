@@ -47,7 +47,8 @@ class YookassaSimulator:
     def pay(self, reference: str, card: str, details: Mapping[str, Any]) -> Document:
         """Pay or bind with a card number, or with the name of another means such as ``sbp``.
 
-        ``save`` in the request ticks the box; ``expiry`` is ``MM/YY``, by default three years from now.
+        ``save`` in the request ticks the box; ``expiry`` is ``MM/YY``, by default three years ahead. Whoever
+        is declined gives up, which ends the payment, unless ``stay`` says that another try follows.
         """
         key = self._waiting_id(reference)
         save = bool(details.get("save", False))
@@ -66,7 +67,9 @@ class YookassaSimulator:
         if found is None:
             raise ControlError(404, "UNKNOWN_PAYMENT", "The sandbox was reset meanwhile.")
         kind, doc = found
-        return self._payment_entry(doc) if kind == payments.KIND else self._method_entry(doc)
+        if kind != payments.KIND:
+            return self._method_entry(doc)
+        return self._payment_entry(doc if details.get("stay") else payments.give_up(self._world, key))
 
     def refund(self, reference: str, details: Mapping[str, Any]) -> Document:
         """Refund as the shop's staff does in the merchant profile; the shop learns it from
