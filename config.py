@@ -153,6 +153,8 @@ def _check_sandbox(config: Config) -> None:
     for name, url in (
         ("PORTAL_BASE_URL", config.portal_base_url),
         ("YOOKASSA_API_URL", config.yookassa_api_url),
+        ("CLOUDPAYMENTS_API_URL", config.cloudpayments_api_url),
+        ("SANDBOX_URL", config.sandbox_url or config.portal_base_url),
     ):
         if not _is_loopback(url):
             raise ConfigError(

@@ -40,6 +40,8 @@ db = SQLAlchemy(model_class=Base, session_options={"expire_on_commit": False})
 migrate = Migrate(compare_type=True)
 
 ENGINE_OPTIONS: dict[str, Any] = {
+    # An error's text goes into the log, and parameters hold tokens and whole notifications.
+    "hide_parameters": True,
     "pool_pre_ping": True,
     "pool_size": 10,
     "max_overflow": 10,

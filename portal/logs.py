@@ -18,7 +18,8 @@ from structlog.typing import EventDict, Processor, WrappedLogger
 # have letters.
 _CARD = re.compile(r"(?<![\w-])(?:\d[ -]?){12,18}\d(?![\w-])")
 _SECRET_WORDS = re.compile(
-    r"(?i)(authorization|secret|token|password|cryptogram)(['\"]?\s*[=:]\s*['\"]?)([^\s'\",&}]+)"
+    r"(?i)(authorization|secret|token|password|cryptogram)"
+    r"(['\"]?\s*[=:]\s*['\"]?)((?:basic|bearer)\s+)?([^\s'\",&}]+)"
 )
 
 
