@@ -3,7 +3,9 @@
 The codes: YooKassa's ``cancellation_details.reason``
 (https://yookassa.ru/developers/payment-acceptance/after-the-payment/declined-payments) and CloudPayments'
 ``ReasonCode`` (https://developers.cloudpayments.ru/, "Коды ошибок"; 3001 to 3008 are a Check that was not
-answered with 0). The sentences are for the customer; the action is for whoever charges a saved method.
+answered with 0). Beside them stand the codes that the portal itself writes down, the same for both gateways:
+``expired``, ``not_created``, ``canceled``, ``superseded`` and those of a refused request. The sentences are
+for the customer; the action is for whoever charges a saved method.
 """
 
 from __future__ import annotations
@@ -183,8 +185,8 @@ _TABLE: tuple[tuple[Action, str, str, str, str], ...] = (
     ),
     (
         _CARD,
-        "expired_on_confirmation",
-        "3004",
+        "expired_on_confirmation expired",
+        "3004 expired",
         "Время на оплату вышло, деньги не списаны. Начните оплату заново.",
         "The time to pay ran out and no money was taken. Start the payment again.",
     ),
@@ -215,6 +217,53 @@ _TABLE: tuple[tuple[Action, str, str, str, str], ...] = (
         "",
         "Магазин отменил этот платёж, деньги вернутся на карту. Начните оплату заново или напишите нам.",
         "The shop canceled this payment; the money goes back to the card. Start again or write to us.",
+    ),
+    (
+        _RETRY,
+        "not_created",
+        "not_created",
+        "Заказ не дошёл до платёжной системы, деньги не списаны. Начните оплату заново.",
+        "The order did not reach the payment system and no money was taken. Start the payment again.",
+    ),
+    (
+        _CARD,
+        "canceled",
+        "canceled",
+        "Оплата отменена: удержанные деньги снова станут доступны на карте. Оплатите заново или напишите.",
+        "The payment was called off and the money held on the card is released. Pay again or write to us.",
+    ),
+    (
+        _CARD,
+        "superseded",
+        "superseded",
+        "Вместо этого заказа вы начали новый, деньги по старому не списаны. Оплатите новый заказ.",
+        "You began another order instead and no money was taken for this one. Pay the new order.",
+    ),
+    (
+        _OPERATOR,
+        "YOOKASSA_FORBIDDEN",
+        "YOOKASSA_FORBIDDEN",
+        (
+            "Магазину не разрешён такой платёж, карта ни при чём, деньги не списаны. "
+            "Оплатите другим способом или напишите нам."
+        ),
+        (
+            "The shop may not take such a payment; your card is fine and no money was taken. "
+            "Pay another way or write to us."
+        ),
+    ),
+    (
+        _OPERATOR,
+        "GATEWAY_REJECTED",
+        "GATEWAY_REJECTED",
+        (
+            "Платёжная система не приняла заказ по вине магазина, карта ни при чём, деньги не списаны. "
+            "Выберите другой способ оплаты или напишите нам."
+        ),
+        (
+            "The payment system did not take the shop's order; your card is fine and no money was taken. "
+            "Pay another way or write to us."
+        ),
     ),
     (
         _OPERATOR,

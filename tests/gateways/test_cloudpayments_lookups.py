@@ -107,6 +107,30 @@ def test_an_earlier_success_is_not_hidden_by_a_later_refusal(start_server: Start
     assert server.seen[1].json["CreatedDateGte"] == "2026-11-22T09:45:00+00:00"
 
 
+def test_an_earlier_success_is_not_hidden_by_a_later_try_under_way(start_server: Start) -> None:
+    """A second form of the same order waits for its payer: what the first one took is told all the same."""
+    order = an_order()
+    mine = {"InvoiceId": order.transaction_id}
+    waits = mine | {"TransactionId": 3, "Status": "AwaitingAuthentication", "ConfirmDateIso": None}
+    server = start_server(an_envelope(**waits), a_list(mine | {"TransactionId": 2}))
+
+    snapshot = a_gateway(server).fetch(order)
+
+    assert snapshot is not None
+    assert (snapshot.gateway_payment_id, snapshot.outcome) == ("2", Outcome.SUCCEEDED)
+
+
+def test_a_try_under_way_that_is_the_whole_story_is_told(start_server: Start) -> None:
+    """With nothing better in the list the payment is pending, as the search says."""
+    order = an_order()
+    waits = {"InvoiceId": order.transaction_id, "TransactionId": 3, "Status": "AwaitingAuthentication"}
+
+    snapshot = a_gateway(start_server(an_envelope(**waits), a_list())).fetch(order)
+
+    assert snapshot is not None
+    assert (snapshot.gateway_payment_id, snapshot.outcome) == ("3", Outcome.PENDING)
+
+
 def test_a_refusal_that_is_the_whole_story_is_told(start_server: Start) -> None:
     """With no better transaction in the list the refusal stands, with its code."""
     order = an_order()

@@ -108,6 +108,12 @@ CLOUDPAYMENTS = [
     "3008",
 ]
 
+# What the portal itself writes down as the reason, at either gateway.
+OURS = ["expired", "not_created", "canceled", "superseded", "YOOKASSA_FORBIDDEN", "GATEWAY_REJECTED"]
+
+YOOKASSA += OURS
+CLOUDPAYMENTS += OURS
+
 ALL = [("yookassa", code) for code in YOOKASSA] + [("cloudpayments", code) for code in CLOUDPAYMENTS]
 
 
@@ -130,6 +136,18 @@ def test_the_table_has_no_code_that_is_not_documented() -> None:
 
     assert sorted(declines._KNOWN["yookassa"]) == sorted(YOOKASSA)
     assert sorted(declines._KNOWN["cloudpayments"]) == sorted(CLOUDPAYMENTS)
+
+
+@pytest.mark.parametrize("gateway", ("yookassa", "cloudpayments"))
+@pytest.mark.parametrize("code", OURS)
+def test_our_own_codes_say_where_the_money_is(gateway: str, code: str) -> None:
+    """Nothing was taken, or what was held is released; a fault of the shop is not blamed on the card."""
+    told = explain(gateway, code)
+
+    assert ("деньги не списаны" in told.message_ru) or (code in {"canceled", "superseded"})
+    assert ("снова станут доступны" in told.message_ru) == (code == "canceled")
+    assert ("карта ни при чём" in told.message_ru) == code.isupper()
+    assert (told.action is Action.OPERATOR) == code.isupper()
 
 
 # "Unconditionally negative" in CloudPayments' documentation: a scheduled payment will not pass again.

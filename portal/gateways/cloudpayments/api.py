@@ -57,17 +57,17 @@ class CloudPayments:
         """Tell what is true about the payment of *order*.
 
         One order can have several transactions: the widget offers another try, a second tab pays the same
-        order. So a refused or held one is only the last word when no other transaction of the order got
-        further.
+        order. So a refused, pending or held one is only the last word when no other transaction of the order
+        got further.
         """
         known = self.fetch_by_id(order.gateway_payment_id) if order.gateway_payment_id else None
         if known is not None and known.outcome is Outcome.SUCCEEDED:
             return known
         latest = self._find(order.transaction_id)
-        if latest is None or latest.outcome is not Outcome.FAILED:
+        if latest is None or latest.outcome in {Outcome.SUCCEEDED, Outcome.AUTHORIZED}:
             return _furthest(known, latest)
-        # The search answers only with the last transaction, and that one was refused: an earlier may have
-        # paid.
+        # The search answers only with the last transaction, and that one was refused or is under way: an
+        # earlier may have paid.
         return _furthest(known, latest, *self._earlier(order, latest))
 
     def fetch_by_id(self, gateway_payment_id: str) -> PaymentSnapshot | None:

@@ -115,7 +115,7 @@ class Transport:
         """
         _validate(path, body)
         headers = self._client.prepare_request_headers({"Idempotence-Key": key})
-        return _judge(self._client.execute(body, "POST", path, None, headers))
+        return _judge(self._client.execute(body, "POST", path, None, headers), asked_to_do=True)
 
 
 def _validate(path: str, body: Mapping[str, Any]) -> None:
@@ -131,16 +131,27 @@ def _validate(path: str, body: Mapping[str, Any]) -> None:
         raise GatewayRejected(detail=f"nothing was sent: {plain(str(error))}") from error
 
 
-def _judge(answer: Answer) -> dict[str, Any]:
+def _judge(answer: Answer, *, asked_to_do: bool = False) -> dict[str, Any]:
     """Return the object of a 200, or raise what the answer says about the request (HTTP codes of the API
-    handbook).
+    handbook). *asked_to_do*: the request was to do something, not to read.
     """
     told = answer.object()
     if answer.status == 200:
         if told is None:
             raise GatewayUnknown(detail="HTTP 200 without a readable object")
         return told
+    if answer.status == 403 and asked_to_do:
+        raise _forbidden(answer, told or {})
     raise _error(answer, told)
+
+
+def _forbidden(answer: Answer, error: Mapping[str, Any]) -> GatewayForbidden:
+    """The customer's sentence and the operator's line, whoever refused: with 403 nobody carried anything
+    out, be it YooKassa or a wall in front of it.
+    """
+    description = plain(error.get("description")) or f"HTTP {answer.status}"
+    log.warning("YOOKASSA_FORBIDDEN: %s", description)
+    return GatewayForbidden(detail=description, parameter=plain(error.get("parameter")) or None)
 
 
 def _error(answer: Answer, told: dict[str, Any] | None) -> GatewayError:
@@ -156,8 +167,7 @@ def _error(answer: Answer, told: dict[str, Any] | None) -> GatewayError:
     # Without YooKassa's own error object the status is the word of somebody in between.
     if error.get("type") == "error" or isinstance(error.get("code"), str):
         if answer.status == 403:
-            log.warning("YOOKASSA_FORBIDDEN: %s", description)
-            return GatewayForbidden(detail=description, parameter=parameter)
+            return _forbidden(answer, error)
         if answer.status == 404:
             return NoSuchObject(detail=description, parameter=parameter)
         if answer.status in _REFUSALS:
