@@ -252,6 +252,7 @@ def upgrade() -> None:
         sa.Column("superseded_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("next_check_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("checks", sa.Integer(), nullable=False),
+        sa.Column("called_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("asked_at", sa.DateTime(timezone=True), nullable=True),
         sa.CheckConstraint(
             "(status = 'succeeded') = (paid_at IS NOT NULL)", name=op.f("ck_payments_paid_at_when_paid")
@@ -335,6 +336,7 @@ def upgrade() -> None:
                 "unknown_refund",
                 "refund_above_capture",
                 "unknown_too_old",
+                "unreadable",
                 name="kind",
                 native_enum=False,
                 create_constraint=True,

@@ -102,14 +102,16 @@ def lead(payment: Payment, user: User, now: datetime) -> Order:
     if payment.status in {PaymentStatus.SUCCEEDED, PaymentStatus.AUTHORIZED}:
         return Order(payment)
     order = payments.as_order(payment, user)
+    if payment.called_at != now:
+        _note_call(payment, now)
     try:
         step = doors.gateway(payment.gateway).start(order)
     except GatewayError as error:
         _note_trouble(payment, error, now)
         raise
-    return Order(
-        _note_step(payment, step, now), step.confirmation_url, dict(step.widget) if step.widget else None
-    )
+    noted = _note_step(payment, step, now)
+    page = step.confirmation_url if noted.is_open else None
+    return Order(noted, page, dict(step.widget) if step.widget else None)
 
 
 def widget(payment: Payment, user: User) -> dict[str, Any]:
@@ -141,6 +143,7 @@ def start_live_check(admin: User, now: datetime) -> Order:
             test_mode=doors.test_mode(GatewayName.YOOKASSA),
             description="Проверка приёма платежей",
             created_at=now,
+            called_at=now,
             expires_at=now + orders.ORDER_LIVES,
             next_check_at=now + orders.FIRST_CHECK,
         )
@@ -171,6 +174,12 @@ def _terms(
     paid_until = subscriptions.standing(user.id, now).ends_at or now
     agreed = consents.agreement(plan, amount, paid_until + timedelta(days=plan.period_days))
     return orders.Terms(plan, gateway, amount, BillingMode.RECURRING, agreed)
+
+
+def _note_call(payment: Payment, now: datetime) -> None:
+    """Write down that the gateway is called once more: "not there" proves nothing yet."""
+    with transaction() as session:
+        session.get_one(Payment, payment.id, with_for_update=True, populate_existing=True).called_at = now
 
 
 def _note_step(payment: Payment, step: NextStep, now: datetime) -> Payment:

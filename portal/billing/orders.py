@@ -9,13 +9,14 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
-from sqlalchemy import select
+from sqlalchemy import select, update
 from sqlalchemy.exc import IntegrityError
 
 from portal.billing import consents, doors, payments, settlement
 from portal.billing.consents import Agreement, ClientInfo
 from portal.billing_mode import BillingMode
 from portal.database import db, transaction
+from portal.gateways.base import GatewayError
 from portal.models import GatewayName, Payment, PaymentPurpose, PaymentStatus, Plan, User
 from portal.models.payment import OPEN
 
@@ -27,6 +28,8 @@ ONE_OPEN_ORDER = "uq_payments_open_order"
 ORDER_LIVES = timedelta(hours=24)
 #: YooKassa's page lives an hour (yookassa.md 2.3); we stop offering it a little earlier.
 PAGE_LIVES = timedelta(minutes=55)
+#: By then it is over for certain.
+PAGE_IS_GONE = timedelta(minutes=65)
 #: The first look of the sweep: by then most payers are through.
 FIRST_CHECK = timedelta(minutes=2)
 
@@ -66,20 +69,15 @@ def open_order(user_id: int, plan_id: int) -> Any:
 
 
 def _open_again(user: User, terms: Terms, now: datetime) -> Payment | None:
-    """The open order on these terms, if the customer may go on with it; one on other terms is set aside.
+    """The order that the customer goes on with: the open one on these terms, or one that is paid.
 
-    What is set aside may still end either way: a payment that comes after all is accepted and never lost.
+    One on other terms is set aside. What is set aside may still end either way: a payment that comes after
+    all is accepted and never lost.
     """
     found: Payment | None = db.session.scalar(open_order(user.id, terms.plan.id))
     if found is None:
-        return None
-    if _is_stale(found, now):
-        # The gateway's page may be gone, or its key forgotten: ask what became of it before anything new is
-        # begun.
-        found = payments.refresh(found.id, now)
-    elif found.gateway is GatewayName.CLOUDPAYMENTS:
-        # The widget would take the money a second time, should the news of the first be lost or late.
-        found = payments.ask(found, now)
+        return _paid_after_all(user, terms.plan, now)
+    found = _looked_at(found, terms, now)
     if found.status in {PaymentStatus.AUTHORIZED, PaymentStatus.SUCCEEDED}:
         return found  # it is paid already, so the customer is shown that instead of being asked to pay again
     if found.is_open and _same_terms(found, terms) and now < found.expires_at and not _is_stale(found, now):
@@ -89,6 +87,51 @@ def _open_again(user: User, terms: Terms, now: datetime) -> Payment | None:
         if row is not None and row.status in OPEN and row.status is not PaymentStatus.AUTHORIZED:
             session.get_one(Payment, found.id).superseded_at = now
     return None
+
+
+def _looked_at(found: Payment, terms: Terms, now: datetime) -> Payment:
+    """The open order as its gateway has it, where anything new might take the money a second time.
+
+    Raises the gateway's errors where it has to be asked and cannot be.
+    """
+    if found.gateway is GatewayName.CLOUDPAYMENTS:
+        # The widget would take the money again, should the news of the first payment be lost or late.
+        return payments.ask(found, now)
+    if not _is_stale(found, now):
+        return found
+    try:
+        # Its page may be gone, or its key forgotten: what became of it comes before anything new.
+        return payments.refresh(found.id, now)
+    except GatewayError:
+        # A page that is gone can take no money any more; the customer may go on by the other gateway.
+        page_is_gone = found.status is PaymentStatus.PENDING and now >= found.created_at + PAGE_IS_GONE
+        if page_is_gone and terms.gateway is not found.gateway:
+            return found
+        raise
+
+
+def _paid_after_all(user: User, plan: Plan, now: datetime) -> Payment | None:
+    """An order that was refused and has been paid since, in the same widget, without our hearing of it."""
+    watched = select(Payment).where(
+        *_watched(user.id, plan.id), Payment.next_check_at.is_not(None), Payment.expires_at > now
+    )
+    for refused in db.session.scalars(watched.order_by(Payment.id.desc()).limit(3)).all():
+        asked = payments.ask(refused, now)
+        if asked.status in {PaymentStatus.AUTHORIZED, PaymentStatus.SUCCEEDED}:
+            return asked
+    return None
+
+
+def _watched(user_id: int, plan_id: int) -> tuple[Any, ...]:
+    """The conditions for orders that were refused and could still be paid with another card."""
+    return (
+        Payment.user_id == user_id,
+        Payment.plan_id == plan_id,
+        Payment.gateway == GatewayName.CLOUDPAYMENTS,
+        Payment.purpose == PaymentPurpose.PURCHASE,
+        Payment.status == PaymentStatus.FAILED,
+        Payment.superseded_at.is_(None),
+    )
 
 
 def _same_terms(payment: Payment, terms: Terms) -> bool:
@@ -132,6 +175,9 @@ def _write(user: User, terms: Terms, client: ClientInfo, now: datetime) -> Payme
     """Commit a new order; ``None`` when an order for this plan is open already."""
     try:
         with transaction() as session:
+            # First the old ones: the widget that still offers another card must not take money for them now.
+            old = update(Payment).where(*_watched(user.id, terms.plan.id)).values(superseded_at=now)
+            session.execute(old.execution_options(synchronize_session=False))
             payment = _new_payment(user, terms, now)
             session.add(payment)
             session.flush()  # the consent speaks of its id
@@ -165,6 +211,7 @@ def _new_payment(user: User, terms: Terms, now: datetime) -> Payment:
         email_quota=plan.email_quota,
         description=f"Тариф «{plan.title}», {plan.period_days} дн."[:128],
         created_at=now,
+        called_at=now,
         expires_at=now + ORDER_LIVES,
         next_check_at=now + FIRST_CHECK,
     )

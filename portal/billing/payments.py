@@ -7,6 +7,7 @@ import logging
 import re
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from threading import BoundedSemaphore
 
 from sqlalchemy import select, update
 
@@ -16,7 +17,7 @@ from portal.billing_mode import BillingMode
 from portal.database import changed, db, transaction
 from portal.errors import InvalidRequest, NotFound
 from portal.gateways import declines
-from portal.gateways.base import GatewayError, Outcome, PaymentOrder, PaymentSnapshot
+from portal.gateways.base import GatewayClosed, GatewayError, Outcome, PaymentOrder, PaymentSnapshot
 from portal.models import GatewayName, Payment, PaymentStatus, User
 
 log = logging.getLogger(__name__)
@@ -28,6 +29,10 @@ ANSWER_LIMIT = 60
 ANSWER_LIMITS = {GatewayName.YOOKASSA: timedelta(seconds=90), GatewayName.CLOUDPAYMENTS: timedelta(minutes=6)}
 #: The return page may ask this often per payment.
 ASK_EVERY = timedelta(seconds=2)
+#: For how long a question keeps others from being asked, should its process die.
+ASKING_TAKES = timedelta(seconds=20)
+#: How many of a process's threads may wait for a gateway on behalf of a return page.
+QUESTIONS_AT_ONCE = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,23 +122,24 @@ def reread(payment_id: int) -> Payment:
 
 
 def ask(payment: Payment, now: datetime) -> Payment:
-    """The return page's door: find out what became of a payment, unless that was asked a moment ago.
+    """The return page's door: find out what became of a payment, unless that is being or was just asked.
 
     A gateway in trouble is no error here: the page says truthfully that the answer is still out.
     """
     if payment.status is PaymentStatus.SUCCEEDED or payment.next_check_at is None:
         return payment
-    with transaction() as session:
-        # Whoever moves the mark asks; a second browser tab waits for the first one's answer.
-        mark = session.execute(
-            update(Payment)
-            .where(
-                Payment.id == payment.id, (Payment.asked_at.is_(None)) | (Payment.asked_at <= now - ASK_EVERY)
-            )
-            .values(asked_at=now)
-            .execution_options(synchronize_session=False)
-        )
-    if not changed(mark):
+    slots = running.kept("questions", lambda: BoundedSemaphore(QUESTIONS_AT_ONCE))
+    if not slots.acquire(blocking=False):
+        return reread(payment.id)  # a slow gateway must leave threads to those who bring news
+    try:
+        return _asked(payment, now)
+    finally:
+        slots.release()
+
+
+def _asked(payment: Payment, now: datetime) -> Payment:
+    # Whoever moves the mark asks; other tabs show what is known until this question is over.
+    if not _mark(payment.id, now + ASKING_TAKES, unless_after=now - ASK_EVERY):
         return reread(payment.id)
     try:
         return refresh(payment.id, now)
@@ -142,6 +148,17 @@ def ask(payment: Payment, now: datetime) -> Payment:
             "Could not ask %s about %s: %s", payment.gateway.value, payment.transaction_id, error.code
         )
         return reread(payment.id)
+    finally:
+        _mark(payment.id, now)
+
+
+def _mark(payment_id: int, moment: datetime, *, unless_after: datetime | None = None) -> bool:
+    """Say when the gateway was asked; with *unless_after* only where nobody has since."""
+    marked = update(Payment).where(Payment.id == payment_id).values(asked_at=moment)
+    if unless_after is not None:
+        marked = marked.where((Payment.asked_at.is_(None)) | (Payment.asked_at <= unless_after))
+    with transaction() as session:
+        return changed(session.execute(marked.execution_options(synchronize_session=False)))
 
 
 def refresh(payment_id: int, now: datetime) -> Payment:
@@ -152,7 +169,12 @@ def refresh(payment_id: int, now: datetime) -> Payment:
     payment = reread(payment_id)
     user = db.session.get_one(User, payment.user_id)
     order = as_order(payment, user)
-    told = doors.gateway(payment.gateway).fetch(order)
+    try:
+        told = doors.gateway(payment.gateway).fetch(order)
+    except GatewayClosed:
+        if payment.status is PaymentStatus.UNKNOWN or now < payment.expires_at:
+            raise
+        told = None  # nobody is left to ask, and the order is over
     with transaction() as session:
         row = settlement.locked(session, payment_id=payment_id)
         if row is None:
@@ -165,7 +187,7 @@ def refresh(payment_id: int, now: datetime) -> Payment:
 
 def _close_if_over(payment: Payment, told: PaymentSnapshot | None, now: datetime) -> None:
     """End what can end no other way: an order the gateway never saw, once it is too late for it to come."""
-    age = now - payment.created_at
+    age = now - (payment.called_at or payment.created_at)
     if payment.status is PaymentStatus.UNKNOWN and told is None and age > ANSWER_LIMITS[payment.gateway]:
         # Looked up after the gateway's own answer limit and not there: it was never created.
         payment.status, payment.failed_at, payment.failure_code = PaymentStatus.FAILED, now, "not_created"

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any
 
@@ -27,6 +27,10 @@ log = logging.getLogger(__name__)
 
 _payments: Any = Payment.__table__
 _users: Any = User.__table__
+
+
+#: A hold that nobody was watching any more is looked at again after this.
+HOLD_CHECK = timedelta(minutes=5)
 
 
 class Verdict(StrEnum):
@@ -77,7 +81,7 @@ def settle(session: Session, payment: Row[Any], told: PaymentSnapshot, now: date
         return _held(session, payment, told, now)
     if told.outcome is Outcome.FAILED:
         return _refused(session, payment, told, now)
-    return _underway(session, payment, told)
+    return _underway(session, payment, told, now)
 
 
 def mismatch(payment: Row[Any], told: PaymentSnapshot) -> CaseKind | None:
@@ -150,6 +154,7 @@ def _held(session: Session, payment: Row[Any], told: PaymentSnapshot, now: datet
         gateway_payment_id=told.gateway_payment_id,
         failure_code=None,
         failed_at=None,
+        next_check_at=payment.next_check_at or now + HOLD_CHECK,
     )
     return Settlement(Verdict.MOVED, "authorized", payment.id)
 
@@ -190,13 +195,18 @@ def _refused(session: Session, payment: Row[Any], told: PaymentSnapshot, now: da
     return Settlement(Verdict.MOVED, "failed", payment.id)
 
 
-def _underway(session: Session, payment: Row[Any], told: PaymentSnapshot) -> Settlement:
+def _underway(session: Session, payment: Row[Any], told: PaymentSnapshot, now: datetime) -> Settlement:
     """The gateway knows of the payment and waits for the payer."""
     values: dict[str, Any] = {}
     if payment.gateway_payment_id is None and payment.gateway is GatewayName.YOOKASSA:
         values["gateway_payment_id"] = told.gateway_payment_id
     if told.confirmation_url and told.confirmation_url != payment.confirmation_url:
         values["confirmation_url"] = told.confirmation_url
+    if payment.status is PaymentStatus.FAILED and payment.failure_code == "not_created":
+        # It was created after all: its page may take the money, so it is watched again.
+        values["next_check_at"] = now
+        session.execute(update(_payments).where(_payments.c.id == payment.id).values(values))
+        return Settlement(Verdict.NOTHING_NEW, "created after all", payment.id)
     if payment.status is PaymentStatus.UNKNOWN:
         _move(session, payment, PaymentStatus.PENDING, **values)
         return Settlement(Verdict.MOVED, "pending", payment.id)

@@ -7,11 +7,12 @@ from datetime import datetime, timedelta
 from math import ceil
 from typing import Any
 
-from sqlalchemy import Row, insert, select, update
+from sqlalchemy import Row, func, insert, select, update
 from sqlalchemy.orm import Session
 
 from portal.database import db, transaction
 from portal.models import PaymentMethod, PurchasedPlan, Subscription, SubscriptionStatus
+from portal.models.subscription import may_move
 
 _LIVE = (SubscriptionStatus.ACTIVE, SubscriptionStatus.PAST_DUE)
 _subscriptions: Any = Subscription.__table__
@@ -39,12 +40,13 @@ def activate(session: Session, payment: Row[Any], method_id: int | None, now: da
     A period begins now, or where the paid time ends: nothing that was paid for is lost.
     """
     live = session.execute(
-        select(_subscriptions).where(
-            _subscriptions.c.user_id == payment.user_id, _subscriptions.c.status.in_(_LIVE)
-        )
+        select(_subscriptions)
+        .where(_subscriptions.c.user_id == payment.user_id, _subscriptions.c.status.in_(_LIVE))
+        .with_for_update()  # it may be expiring in this very moment; then there is none, and a new one begins
     ).one_or_none()
+    assert live is None or may_move(live.status, SubscriptionStatus.ACTIVE)
     goes_on = live is not None and live.current_period_end > now
-    starts_at = live.current_period_end if live is not None and goes_on else now
+    starts_at = max(now, _paid_until(session, payment.user_id) or now)
     ends_at = starts_at + timedelta(days=payment.period_days)
     values = {
         "plan_id": payment.plan_id,
@@ -91,45 +93,60 @@ def _write_period(
     )
 
 
+def _paid_until(session: Session, user_id: int) -> datetime | None:
+    """The end of all that is paid, by the periods: a clock that ran ahead may have ended an agreement."""
+    paid = select(func.max(_purchased.c.ends_at)).where(
+        _purchased.c.user_id == user_id, _purchased.c.revoked_at.is_(None)
+    )
+    return session.execute(paid).scalar()
+
+
 def revoke(session: Session, payment: Row[Any], now: datetime) -> None:
     """Take back the period of a payment refunded in full; later ones move up, so no paid day is lost."""
     period = session.scalar(
         select(PurchasedPlan)
         .where(PurchasedPlan.payment_id == payment.id, PurchasedPlan.revoked_at.is_(None))
         .with_for_update()
+        .execution_options(populate_existing=True)
     )
     if period is None:
         return
     period.revoked_at = now
-    subscription = session.get_one(Subscription, period.subscription_id, with_for_update=True)
+    later = _move_up(session, payment.user_id, now)
+    live = session.scalar(
+        select(Subscription)
+        .where(Subscription.user_id == payment.user_id, Subscription.status.in_(_LIVE))
+        .with_for_update()
+        .execution_options(populate_existing=True)
+    )
+    if live is None:
+        return
+    own = [one for one in later if one.subscription_id == live.id]
+    if own:
+        live.current_period_end, live.plan_id = own[-1].ends_at, own[-1].plan_id
+    elif live.id == period.subscription_id:
+        live.current_period_end = max(now, live.current_period_start)
+        live.status, live.ended_at, live.auto_renew = SubscriptionStatus.CANCELED, now, False
+
+
+def _move_up(session: Session, user_id: int, now: datetime) -> list[PurchasedPlan]:
+    """Close the gap that a period left: what is paid from *now* on, in its order, each as long as before."""
     later = session.scalars(
         select(PurchasedPlan)
         .where(
-            PurchasedPlan.subscription_id == subscription.id,
-            PurchasedPlan.revoked_at.is_(None),
-            PurchasedPlan.ends_at > now,
+            PurchasedPlan.user_id == user_id, PurchasedPlan.revoked_at.is_(None), PurchasedPlan.ends_at > now
         )
         .order_by(PurchasedPlan.starts_at)
         .with_for_update()
+        .execution_options(populate_existing=True)
     ).all()
     end = now
-    for next_period in later:
-        if next_period.starts_at > max(end, now):
-            length = next_period.ends_at - next_period.starts_at
-            next_period.starts_at = max(end, now)
-            next_period.ends_at = next_period.starts_at + length
-        end = next_period.ends_at
-    if subscription.status not in _LIVE:
-        return
-    subscription.current_period_end = max(end, subscription.current_period_start)
-    if later:
-        subscription.plan_id = later[-1].plan_id
-    else:
-        subscription.status, subscription.ended_at, subscription.auto_renew = (
-            SubscriptionStatus.CANCELED,
-            now,
-            False,
-        )
+    for period in later:
+        if period.starts_at > end:
+            length = period.ends_at - period.starts_at
+            period.starts_at, period.ends_at = end, end + length
+        end = period.ends_at
+    return list(later)
 
 
 def standing(user_id: int, now: datetime) -> Standing:

@@ -8,6 +8,7 @@ Sweeping twice, or in two places at once, does nothing twice.
 from __future__ import annotations
 
 import logging
+import time
 from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import Any, TypeVar
@@ -43,6 +44,8 @@ _LADDER = (3, 10, 30, 60, 120, 360, 1440)
 #: An outcome that is still unknown after this is shown to the operator.
 TOO_OLD = timedelta(hours=24)
 _AT_ONCE = 100
+#: Seconds that one kind of work may take in one sweep.
+PATIENCE = 60.0
 
 
 def sweep(now: datetime) -> int:
@@ -50,11 +53,13 @@ def sweep(now: datetime) -> int:
 
     Trouble with one row stops no other.
     """
-    done = sum(_each("notification", inbox.process, inbox.waiting(now, _AT_ONCE)))
+    # What needs no gateway comes first: a slow one must not keep it waiting.
+    done = subscriptions.expire(now)
+    done += sum(_each("letter", notices.deliver, notices.due(now, _AT_ONCE)))
+    done += sum(_each("notification", inbox.process, inbox.waiting(now, _AT_ONCE)))
     done += sum(_each("payment", lambda found: payments.refresh(found, now), _claim_payments(now)))
     done += sum(_each("binding", lambda found: bindings.refresh(found, now), _claim_bindings(now)))
     done += sum(_each("list", lambda found: lookback.look_back(found, now), lookback.claim(now)))
-    done += subscriptions.expire(now)
     done += sum(_each("letter", notices.deliver, notices.due(now, _AT_ONCE)))
     release()
     return done
@@ -110,9 +115,16 @@ def next_due(now: datetime) -> datetime | None:
 
 
 def _each(what: str, verb: Callable[[T], object], due: list[T]) -> list[bool]:
-    """Run *verb* for each that is due; ``False`` where it could not be done."""
-    outcomes = []
+    """Run *verb* for each that is due; ``False`` where it could not be done.
+
+    After :data:`PATIENCE` the rest is left to a later sweep: one gateway that hangs must not stop the others.
+    """
+    outcomes: list[bool] = []
+    until = time.monotonic() + PATIENCE
     for found in due:
+        if time.monotonic() > until:
+            log.warning("The sweep left %d of %d %ss for later", len(due) - len(outcomes), len(due), what)
+            break
         try:
             verb(found)
             outcomes.append(True)

@@ -140,7 +140,9 @@ class Payment(Base):
     #: When the sweep asks the gateway again; empty when there is nothing left to ask.
     next_check_at: Mapped[datetime | None] = mapped_column(Moment)
     checks: Mapped[int] = mapped_column(default=0)
-    #: When a return page last asked the gateway.
+    #: When the gateway was last called to begin it; "not there" proves nothing before its answer limit.
+    called_at: Mapped[datetime | None] = mapped_column(Moment)
+    #: When a return page last asked the gateway; in the future while it is asking.
     asked_at: Mapped[datetime | None] = mapped_column(Moment)
 
     user: Mapped[User] = relationship(lazy="raise")

@@ -37,6 +37,11 @@ MOVES: dict[SubscriptionStatus, frozenset[SubscriptionStatus]] = {
 }
 
 
+def may_move(old: SubscriptionStatus, new: SubscriptionStatus) -> bool:
+    """Whether the table allows the move; staying is none."""
+    return old is new or new in MOVES[old]
+
+
 class Subscription(Base):
     """One run of service; a customer has at most one that lives."""
 
