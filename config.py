@@ -155,6 +155,7 @@ def _check_sandbox(config: Config) -> None:
         ("YOOKASSA_API_URL", config.yookassa_api_url),
         ("CLOUDPAYMENTS_API_URL", config.cloudpayments_api_url),
         ("SANDBOX_URL", config.sandbox_url or config.portal_base_url),
+        ("MAIL_SANDBOX_URL", config.mail_sandbox_url or config.portal_base_url),
     ):
         if not _is_loopback(url):
             raise ConfigError(

@@ -105,6 +105,7 @@ def test_what_cannot_be_served_safely_is_refused(name: str, value: str) -> None:
         ("YOOKASSA_API_URL", "http://localhost.example/v3"),
         ("CLOUDPAYMENTS_API_URL", "https://api.cloudpayments.ru"),
         ("SANDBOX_URL", "http://sandbox.example"),
+        ("MAIL_SANDBOX_URL", "http://mailbox.example/mailbox"),
     ),
 )
 def test_the_sandbox_is_refused_where_anybody_could_reach_it(name: str, value: str) -> None:

@@ -5,6 +5,7 @@ Guards and errors stand in :mod:`portal.web.guards` and ``errors``.
 
 from __future__ import annotations
 
+import re
 from datetime import UTC, datetime
 from typing import Any
 
@@ -82,7 +83,7 @@ def transaction_status(gateway: str) -> Response:
 def transactions(gateway: str) -> Response:
     """This customer's payments at one gateway, newest first."""
     limit = request.args.get("limit", "20")
-    if not (limit.isascii() and limit.isdigit() and 1 <= int(limit[:6]) <= MOST_PER_PAGE):
+    if not re.fullmatch("[1-9][0-9]{0,2}", limit) or int(limit) > MOST_PER_PAGE:
         raise InvalidRequest(f"limit — целое число от 1 до {MOST_PER_PAGE}.")
     page = payments.history(_user().id, int(limit), request.args.get("cursor"), GatewayName(gateway))
     return jsonify(

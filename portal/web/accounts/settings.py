@@ -19,6 +19,8 @@ from portal.web.accounts.forms import ChangePasswordForm
 
 #: Letters with a confirmation link that one person may ask for.
 RESEND = "5 per hour"
+#: PostgreSQL's bigint ends here.
+_LARGEST_ID = 2**63 - 1
 
 
 @bp.get("/account/")
@@ -60,7 +62,8 @@ def resend_confirmation() -> ResponseReturnValue:
 @login_required
 def end_session(session_id: int) -> ResponseReturnValue:
     """Sign one other browser out. Another person's session is not there."""
-    if not sessions.end_one(current_user.id, session_id, wall_now()):
+    # A number that no row can have is no row's: the database would not even compare it.
+    if session_id > _LARGEST_ID or not sessions.end_one(current_user.id, session_id, wall_now()):
         raise NotFound
     flash(_("На том устройстве вы вышли."), "good")
     return redirect(url_for("accounts.account"), 303)
