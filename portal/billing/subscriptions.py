@@ -112,7 +112,7 @@ def revoke(session: Session, payment: Row[Any], now: datetime) -> None:
     if period is None:
         return
     period.revoked_at = now
-    later = _move_up(session, payment.user_id, now)
+    later = _move_up(session, payment.user_id, max(now, period.starts_at), now)
     live = session.scalar(
         select(Subscription)
         .where(Subscription.user_id == payment.user_id, Subscription.status.in_(_LIVE))
@@ -129,8 +129,8 @@ def revoke(session: Session, payment: Row[Any], now: datetime) -> None:
         live.status, live.ended_at, live.auto_renew = SubscriptionStatus.CANCELED, now, False
 
 
-def _move_up(session: Session, user_id: int, now: datetime) -> list[PurchasedPlan]:
-    """Close the gap that a period left: what is paid from *now* on, in its order, each as long as before."""
+def _move_up(session: Session, user_id: int, end: datetime, now: datetime) -> list[PurchasedPlan]:
+    """Close the gap that a period left at *end*: what is still paid for moves up, each as long as before."""
     later = session.scalars(
         select(PurchasedPlan)
         .where(
@@ -140,7 +140,6 @@ def _move_up(session: Session, user_id: int, now: datetime) -> list[PurchasedPla
         .with_for_update()
         .execution_options(populate_existing=True)
     ).all()
-    end = now
     for period in later:
         if period.starts_at > end:
             length = period.ends_at - period.starts_at
