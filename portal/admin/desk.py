@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
-from typing import Any
+from typing import Any, ClassVar
 
 from flask import abort, redirect, request, url_for
 from flask_admin import Admin, AdminIndexView
 from flask_admin.contrib.sqla import ModelView
 from flask_admin.theme import Bootstrap4Theme
 from flask_login import current_user
+from wtforms.validators import Regexp
 
 from portal import clock
+from portal.billing import plans
 from portal.database import db
 from portal.models import (
     Case,
@@ -24,6 +27,12 @@ from portal.models import (
     User,
     WebhookEvent,
 )
+
+#: Fits PostgreSQL's bigint, in which rows are numbered.
+_ROW_NUMBER = re.compile("[1-9][0-9]{0,17}", re.ASCII)
+_LAST_PAGE = 1_000_000
+#: What no text in PostgreSQL holds.
+_UNASKABLE = re.compile("[\x00\ud800-\udfff]")
 
 
 class _AdminsOnly:
@@ -57,6 +66,27 @@ class Rows(_AdminsOnly, ModelView):
     column_filters = None
     column_default_sort = ("id", True)
     page_size = 50
+
+    def get_list(
+        self,
+        page: int | None,
+        sort_column: Any,
+        sort_desc: Any,
+        search: str | None,
+        filters: Any,
+        execute: bool = True,
+        page_size: int | None = None,
+    ) -> Any:
+        """One page of rows. What the database cannot be asked for — a page beyond any table, a text with half
+        a character — is the first page, or a text without it.
+        """
+        page = page if page and 0 < page <= _LAST_PAGE else None
+        search = _UNASKABLE.sub("", search) if search else search
+        return super().get_list(page, sort_column, sort_desc, search, filters, execute, page_size)
+
+    def get_one(self, id: str) -> Any:
+        """One row; none for a text that is no row's number."""
+        return super().get_one(id) if _ROW_NUMBER.fullmatch(id) else None
 
     def scaffold_list_columns(self) -> list[str]:
         """Columns only: what hangs on a row is loaded by nobody by accident."""
@@ -132,6 +162,10 @@ class Plans(Rows):
         "on_sale",
         "position",
     )
+
+    form_args: ClassVar[dict[str, Any]] = {
+        "code": {"validators": [Regexp(plans.CODE, message="Только латинские буквы, цифры и знаки _ . -")]}
+    }
 
     def on_model_change(self, _form: Any, model: Plan, is_created: bool) -> None:
         """Note when."""

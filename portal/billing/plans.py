@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import datetime
 from decimal import Decimal
 from typing import Any
@@ -11,6 +12,9 @@ from sqlalchemy import select
 from portal.database import db, exclusive, transaction
 from portal.errors import NotFound
 from portal.models import Plan
+
+#: What a plan's code is made of; it stands in addresses and in the gateways' registries.
+CODE = re.compile(r"[A-Za-z0-9_.-]{1,64}\Z")
 
 
 class PlanNotFound(NotFound):
@@ -57,7 +61,8 @@ def create_extended(now: datetime, *, force: bool = False) -> tuple[int, int]:
 
 
 def _is_code(code: object) -> bool:
-    return isinstance(code, str) and 0 < len(code) <= 64 and "\x00" not in code
+    # Nothing else is asked of the database: half a surrogate pair, say, cannot even be sent to it.
+    return isinstance(code, str) and CODE.fullmatch(code) is not None
 
 
 def _terms(

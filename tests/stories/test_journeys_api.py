@@ -139,6 +139,8 @@ def test_a_list_is_paged_by_its_cursor(desk: Desk) -> None:
         {"limit": "101"},
         {"limit": "-1"},
         {"limit": "ten"},
+        {"limit": "0000005"},
+        {"limit": "1000000000"},
     ),
 )
 def test_a_list_refuses_what_it_cannot_read(desk: Desk, words: dict[str, str]) -> None:
@@ -178,7 +180,8 @@ def test_only_plans_on_sale_are_sold(desk: Desk, gateway: str) -> None:
     ira = desk.customer()
     with desk.app.app_context(), transaction():
         plans.on_sale_by_code("START_MONTHLY").on_sale = False
-    for code in ("NO_SUCH_PLAN", "START_MONTHLY", "", "x" * 10_000, "PRO_MONTHLY\x00", "pro_monthly"):
+    odd = ("", "x" * 10_000, "PRO_MONTHLY\x00", "PRO_MONTHLY\n", "pro_monthly", "\ud800")
+    for code in ("NO_SUCH_PLAN", "START_MONTHLY", *odd):
         answer = ira.call(f"/billing/api/{gateway}/create_payment/", {"plan_code": code})
         assert error(answer) == (404, "PLAN_NOT_FOUND"), code
     assert books.count(desk.app, "payments") == 0

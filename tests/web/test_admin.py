@@ -7,6 +7,7 @@ from flask import Flask
 from flask.testing import FlaskClient
 
 from portal.accounts import registration
+from portal.billing import plans
 from portal.clock import now
 from tests.desk import Desk
 
@@ -65,6 +66,43 @@ def test_an_operator_sees_what_was_paid_and_what_came_in(admin: Desk) -> None:
         assert "TransactionId" not in shown.text
 
 
+ODD = ("0", "-1", "x", "1,2", "", "9" * 30, "\x00", "1\ud800".encode("utf-8", "surrogatepass"), "１")
+
+
+@pytest.mark.parametrize("odd", ODD)
+@pytest.mark.parametrize("name", ("payments", "users", "plans", "webhook-events"))
+def test_odd_addresses_are_never_a_failure(admin: Desk, name: str, odd: str | bytes) -> None:
+    """A page, a row or a search that cannot be is the list, or nothing, and never an error of the server."""
+    operator = admin.browser()
+    assert operator.send("/login", email="admin@example.com", password="admin-password").ok
+
+    for word in ("page", "page_size", "sort", "desc", "search"):
+        assert operator.get(f"/admin/{name}/", params={word: odd}).status_code == 200, word
+    for door in ("details", "edit"):
+        assert operator.get(f"/admin/{name}/{door}/", params={"id": odd}).status_code in {200, 404}, door
+
+
 def _first_id(page: str) -> str:
     """The id of the first row that a list links to."""
     return page.partition("/details/?id=")[2].partition("&")[0].partition('"')[0]
+
+
+def test_a_plan_s_code_can_be_ordered(admin: Desk) -> None:
+    """A code that no address and no gateway could carry is not taken; another one is."""
+    operator = admin.browser()
+    assert operator.send("/login", email="admin@example.com", password="admin-password").ok
+    terms = {"title": "Проба", "description": "", "price": "10.00", "discount": "0.00", "currency": "RUB"}
+    terms |= {"period_days": "30", "email_quota": "1", "on_sale": "y", "position": "9"}
+
+    for code in ("ПРОБА", "A B", "TRIAL_2"):
+        operator.send("/admin/plans/new/", code=code, **terms)
+
+    with admin.app.app_context():
+        assert {plan.code for plan in plans.on_sale()} - {"TRIAL_2"} == {
+            "START_MONTHLY",
+            "PRO_MONTHLY",
+            "BUSINESS_MONTHLY",
+            "PRO_YEARLY",
+            "BUSINESS_YEARLY",
+        }
+        assert plans.on_sale_by_code("TRIAL_2").title == "Проба"
