@@ -21,6 +21,7 @@ OF_MONEY_TAKEN = frozenset(CaseKind) - {
     CaseKind.UNKNOWN_REFUND,
     CaseKind.REFUND_ABOVE_CAPTURE,
     CaseKind.UNKNOWN_TOO_OLD,
+    CaseKind.UNREADABLE,
 }
 
 

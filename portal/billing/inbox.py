@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import select, update
+from sqlalchemy import func, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.exc import InterfaceError, OperationalError
 from sqlalchemy.orm import Session
@@ -26,11 +26,12 @@ from portal.gateways.base import GatewayError
 from portal.gateways.cloudpayments import notifications as cloudpayments_notifications
 from portal.gateways.cloudpayments.notifications import CloudPaymentsNotification
 from portal.gateways.yookassa.notifications import YooKassaNotification
-from portal.models import CaseKind, EventStatus, GatewayName, WebhookEvent
+from portal.models import CaseKind, EventStatus, GatewayName, Payment, WebhookEvent
 
 log = logging.getLogger(__name__)
 
 _events: Any = WebhookEvent.__table__
+_payments: Any = Payment.__table__
 
 _STATUS = {
     Verdict.MOVED: EventStatus.HANDLED,
@@ -38,8 +39,8 @@ _STATUS = {
     Verdict.IGNORED: EventStatus.IGNORED,
     Verdict.CASE: EventStatus.CASE,
 }
-#: Minutes until a notification that could not be carried out is tried again.
-_BACK_OFF = (1, 2, 5, 10, 30, 60, 180, 720)
+#: Seconds until a notification that could not be carried out is tried again.
+_BACK_OFF = (5, 20, 60, 120, 300, 600, 1800, 3600, 10800, 43200)
 #: What still waits for its beginning after this will not hear of it any more.
 _WAITS_AT_MOST = timedelta(hours=12)
 #: A job that a worker should have done at once is handed out again after this.
@@ -83,9 +84,24 @@ def receive_cloudpayments(delivery: Delivery, told: CloudPaymentsNotification, n
 def keep_unreadable(delivery: Delivery, now: datetime) -> None:
     """Keep a signed notification that cannot be read: a person has to look at it, a repeat would not help."""
     row = _row(GatewayName.CLOUDPAYMENTS, "unreadable", None, delivery, now)
+    kind, facts = CaseKind.UNREADABLE, {"url_kind": delivery.url_kind, "bytes": len(delivery.raw)}
+    with transaction() as session:
+        event_id = _insert(
+            session, {**row, "status": EventStatus.CASE, "verdict": "could not be read", "handled_at": now}
+        )
+        if event_id is not None:
+            key, facts = row["dedupe_key"], {**facts, "event": event_id}
+            cases.open_case(
+                session, kind, key, GatewayName.CLOUDPAYMENTS, None, None, (None, None), facts, now
+            )
+
+
+def keep_meaningless(delivery: Delivery, now: datetime) -> None:
+    """Keep what YooKassa's address sent and nobody can read: it names nothing that could be asked about."""
+    row = _row(GatewayName.YOOKASSA, "unreadable", None, delivery, now)
     with transaction() as session:
         _insert(
-            session, {**row, "status": EventStatus.CASE, "verdict": "could not be read", "handled_at": now}
+            session, {**row, "status": EventStatus.IGNORED, "verdict": "could not be read", "handled_at": now}
         )
 
 
@@ -155,7 +171,8 @@ def _keep_cloudpayments(
     session: Session, delivery: Delivery, told: CloudPaymentsNotification, now: datetime
 ) -> int | None:
     object_id = told.gateway_refund_id or told.gateway_payment_id or told.subscription_id
-    return _insert(session, _row(GatewayName.CLOUDPAYMENTS, told.kind.value, object_id, delivery, now))
+    row = _row(GatewayName.CLOUDPAYMENTS, told.kind.value, object_id, delivery, now)
+    return _insert(session, {**row, "billing_mode": told.billing_mode})
 
 
 def _row(
@@ -218,12 +235,19 @@ def _finish(
             status=_STATUS[settlement.verdict],
             verdict=settlement.why[:200],
             payment_id=settlement.payment_id,
+            billing_mode=_mode_of(settlement.payment_id),
             handled_at=now,
             last_error=None,
         )
     )
     if settlement.verdict is Verdict.MOVED and settlement.payment_id is not None:
         hasten(session, settlement.payment_id, now)
+
+
+def _mode_of(payment_id: int | None) -> Any:
+    """The mode of the payment it turned out to speak of; what it said itself where there is none."""
+    ours = select(_payments.c.billing_mode).where(_payments.c.id == payment_id).scalar_subquery()
+    return func.coalesce(ours, _events.c.billing_mode)
 
 
 def _in_the_end(session: Session, event: WebhookEvent, settlement: Settlement, now: datetime) -> Settlement:
@@ -241,7 +265,7 @@ def _in_the_end(session: Session, event: WebhookEvent, settlement: Settlement, n
 def _postpone(
     session: Session, event_id: int, attempts: int, why: str, now: datetime, payment_id: int | None = None
 ) -> None:
-    wait = timedelta(minutes=_BACK_OFF[min(max(attempts, 1), len(_BACK_OFF)) - 1])
+    wait = timedelta(seconds=_BACK_OFF[min(max(attempts, 1), len(_BACK_OFF)) - 1])
     session.execute(
         update(_events)
         .where(_events.c.id == event_id, _events.c.status == EventStatus.RECEIVED)

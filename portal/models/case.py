@@ -30,6 +30,7 @@ class CaseKind(StrEnum):
     UNKNOWN_REFUND = "unknown_refund"
     REFUND_ABOVE_CAPTURE = "refund_above_capture"
     UNKNOWN_TOO_OLD = "unknown_too_old"
+    UNREADABLE = "unreadable"
 
 
 class Case(Base):

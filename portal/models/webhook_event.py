@@ -44,7 +44,8 @@ class WebhookEvent(Base):
     address: Mapped[str] = mapped_column(String(45), default="")
     #: The object it speaks of, in the gateway's words.
     gateway_object_id: Mapped[str | None] = mapped_column(String(64), index=True)
-    #: For the runbook: WebhookLog's metadata.billing_mode.
+    #: For the runbook (WebhookLog's metadata.billing_mode): as the notification says it, or as the payment
+    #: that it turned out to speak of has it.
     billing_mode: Mapped[str | None] = mapped_column(String(20))
     payment_id: Mapped[int | None] = mapped_column(BigInteger, ForeignKey("payments.id"), index=True)
     status: Mapped[EventStatus] = mapped_column(one_of(EventStatus, "status"), default=EventStatus.RECEIVED)

@@ -85,13 +85,15 @@ def from_yookassa() -> Response:
         log.warning("A YooKassa notification from a strange address was refused: %s", request.remote_addr)
         raise Forged("Этот адрес не принадлежит ЮKassa.")
     raw = request.get_data(cache=True)
+    delivery = Delivery(raw, request.content_type or "", request.remote_addr or "")
     try:
         told = yookassa.read(raw)
     except MalformedNotification:
         # It cannot be asked about, and a refusal would only have it repeated for a day.
         log.warning("A YooKassa notification could not be read: %s bytes", len(raw))
+        if len(raw) <= yookassa.LARGEST_BODY:
+            inbox.keep_meaningless(delivery, clock.now())
         return Response(status=200)
-    delivery = Delivery(raw, request.content_type or "", request.remote_addr or "")
     inbox.receive_yookassa(delivery, told, clock.now())
     return Response(status=200)
 

@@ -168,7 +168,7 @@ def test_d16_malformed_transaction_id(till: Tills, number: str) -> None:
     """A signed Pay whose id can be no id is kept for a person and gives nothing."""
     order = till()
     assert order.tell("pay", TransactionId=number).code == 0
-    assert order.state() == State("pending", inbox=("unreadable case",))
+    assert order.state() == State("pending", inbox=("unreadable case",), cases=("unreadable",))
 
 
 @pytest.mark.parametrize("amount", ("989.99", "990.01"))

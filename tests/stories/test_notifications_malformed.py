@@ -14,7 +14,7 @@ from tests.stories.till import State, Till
 
 Tills = Callable[..., Till]
 
-KEPT = State("pending", inbox=("unreadable case",))
+KEPT = State("pending", inbox=("unreadable case",), cases=("unreadable",))
 DEEP = 20_000
 
 

@@ -12,9 +12,10 @@ alike):
 | refund    | ``PaymentTransactionId``, ``TransactionId``                                                    |
 | fail      | ``ReasonCode`` other than 0 (which means approved), ``TransactionId``                          |
 | pay       | ``GatewayName``, ``TransactionId``, ``Status``                                                 |
-| check     | ``OperationType``, ``TransactionId``, and ``Status`` or ``Amount`` with ``Currency``           |
-| confirm   | ``Status``, ``Currency``, ``TransactionId``, and the address says confirm or                   |
-|           | ``AuthCode``, ``Rrn`` or ``Token`` is there                                                    |
+| confirm   | the address says so, ``Status``, ``Currency``, ``TransactionId``                               |
+| cancel    | the address says so, ``TransactionId``, ``Amount``, no ``Status``                              |
+| check     | ``OperationType`` or the address, and ``Status`` or ``Amount`` with ``Currency``               |
+| confirm   | ``Status``, ``Currency``, ``TransactionId`` and ``AuthCode``, ``Rrn`` or ``Token``             |
 | cancel    | ``TransactionId``, ``Amount``, no ``Currency``                                                 |
 
 Anything else is malformed. The tables behind this: https://developers.cloudpayments.ru/, "Уведомления".
@@ -22,12 +23,14 @@ Anything else is malformed. The tables behind this: https://developers.cloudpaym
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
 from enum import StrEnum
 
+from portal.billing_mode import BillingMode
 from portal.gateways.base import Outcome, SavedMethod
 from portal.gateways.cloudpayments import reading
 from portal.gateways.cloudpayments.fields import fields_of
@@ -71,6 +74,16 @@ class CloudPaymentsNotification:
     happened_at: datetime | None
     subscription_id: str | None
     fields: Mapping[str, str] = field(repr=False)  # as text, without the empty ones
+
+    @property
+    def billing_mode(self) -> str | None:
+        """The mode that our order wrote into ``Data``; ``None`` where that is not there or is another's."""
+        try:
+            data = json.loads(self.fields.get("Data", ""))
+        except (ValueError, RecursionError):
+            return None
+        said = data.get("billing_mode") if isinstance(data, dict) else None
+        return said if isinstance(said, str) and said in set(BillingMode) else None
 
     @property
     def outcome(self) -> Outcome | None:
@@ -119,12 +132,19 @@ def _quiet_kind(said: Mapping[str, str], hint: str | None) -> Kind:
     names = said.keys()
     if "GatewayName" in names:
         raise MalformedNotification
+    # The address settles what no field does; nothing is activated by a confirm of which no hold is known.
+    if hint == Kind.CONFIRM and {"Status", "Currency"} <= names:
+        return Kind.CONFIRM
+    if hint == Kind.CANCEL and "Amount" in names and "Status" not in names:
+        return Kind.CANCEL
     if "OperationType" in names:
         if "Status" in names or {"Amount", "Currency"} <= names:
             return Kind.CHECK
         raise MalformedNotification
-    if {"Status", "Currency"} <= names and (hint == Kind.CONFIRM or names & {"AuthCode", "Rrn", "Token"}):
+    if {"Status", "Currency"} <= names and names & {"AuthCode", "Rrn", "Token"}:
         return Kind.CONFIRM
+    if hint == Kind.CHECK and {"Amount", "Currency"} <= names:
+        return Kind.CHECK
     if "Amount" in names and "Currency" not in names:
         return Kind.CANCEL
     raise MalformedNotification
