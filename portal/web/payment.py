@@ -9,7 +9,7 @@ from flask.typing import ResponseReturnValue
 from flask_login import current_user, login_required
 
 from portal import clock, running
-from portal.billing import checkout, doors, payments, subscriptions
+from portal.billing import checkout, doors, orders, payments, subscriptions
 from portal.database import db
 from portal.gateways.base import GatewayClosed
 from portal.models import GatewayName, Payment, PaymentPurpose, PaymentStatus, PurchasedPlan, User
@@ -63,10 +63,11 @@ def takes_cards(payment: Payment, now: datetime) -> bool:
 
 
 def leads_to_yookassa(payment: Payment, now: datetime) -> bool:
-    """Whether YooKassa's page still waits for the payer."""
+    """Whether YooKassa's page still waits for the payer; it closes an hour after the order was made."""
     return (
         payment.gateway is GatewayName.YOOKASSA
         and _is_payable(payment, now, {PaymentStatus.PENDING})
+        and orders.page_is_alive(payment, now)
         and payment.confirmation_url is not None
         and headers.is_where_payers_go(payment.confirmation_url)
     )

@@ -116,7 +116,11 @@
       leave();
       return;
     }
-    if (isCancelled && known?.status !== "failed") {
+    if (isCancelled && !known) {
+      leave(); // nobody to ask here: the return page asks again, and says so if it cannot
+      return;
+    }
+    if (isCancelled && known.status !== "failed") {
       show("closed");
       return;
     }

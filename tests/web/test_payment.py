@@ -136,6 +136,35 @@ def test_an_order_that_is_over_is_not_paid(app: Flask, browser: Browser, late: d
     assert browser.get(path).location == f"{path}return"
 
 
+def test_a_page_of_yookassa_that_is_closing_is_not_offered(app: Flask, browser: Browser) -> None:
+    """An hour after the order the payer would find a dead page: the checkout makes another order instead."""
+    order = {
+        "gateway": "yookassa",
+        "confirmation_url": f"{app.extensions['portal_config'].yookassa_api_url}/p",
+    }
+    young = seeded(app, **order)
+    old = seeded(app, plan_code="START_MONTHLY", created_at=clock.now() - timedelta(minutes=56), **order)
+
+    assert browser.get(young).status_code == 200
+    assert browser.get(old).location == f"{old}return"
+    page = text(browser, f"{old}return")
+    assert 'href="/checkout/START_MONTHLY"' in page
+    assert f'href="{old}"' not in page
+
+
+def test_a_closed_form_claims_nothing(app: Flask, browser: Browser) -> None:
+    """Who closed the form may have confirmed the payment in the bank: the page does not say that nothing was
+    taken, and leads to where that is asked.
+    """
+    path = seeded(app)
+    page = browser.get(path).text
+    closed = page.partition('data-state="closed"')[2].partition('data-state="declined"')[0]
+
+    assert "Если вы уже подтвердили оплату в банке" in closed
+    assert "не списаны" not in closed
+    assert f'href="{path}return"' in closed
+
+
 def test_a_second_card_is_the_same_order(app: Flask, browser: Browser) -> None:
     """After a refusal the page tells why, does not throw the form at the payer, and takes another card."""
     path = seeded(app, status="failed")
