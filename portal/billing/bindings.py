@@ -11,7 +11,7 @@ from sqlalchemy import select
 from portal import running
 from portal.billing import doors, methods
 from portal.billing.settlement import Settlement, Verdict
-from portal.database import db, transaction
+from portal.database import db, exclusive, transaction
 from portal.errors import NotFound, PortalError
 from portal.gateways.base import BindingOrder, BindingSnapshot, GatewayError, GatewayRejected, Outcome
 from portal.models import BindingStatus, CaseKind, GatewayName, MethodBinding, User
@@ -39,7 +39,10 @@ def start(user: User, now: datetime) -> MethodBinding:
     config = running.config()
     if not config.billing_recurring_enabled:
         raise RecurringDisabled
-    binding = _open(user, now) or _write(user, now)
+    with transaction() as session:
+        # Two clicks at once would both find none.
+        exclusive(session, f"binding:{user.id}")
+        binding = _open(user, now) or _write(user, now)
     if binding.confirmation_url:
         return binding
     try:
@@ -107,13 +110,24 @@ def _carry_out(key: str, told: BindingSnapshot, now: datetime) -> Settlement:
             return Settlement(Verdict.MOVED, "binding failed")
         if told.outcome is not Outcome.SUCCEEDED or told.method is None:
             return Settlement(Verdict.NOTHING_NEW, "binding still pending")
-        if told.shop is not None and told.shop != doors.expected_shop(GatewayName.YOOKASSA):
-            return Settlement(Verdict.IGNORED, f"binding: {CaseKind.SHOP_MISMATCH.value}")
+        if wrong := _mismatch(session.get_one(User, binding.user_id), told):
+            return Settlement(Verdict.IGNORED, f"binding: {wrong.value}")
         binding.payment_method_id = methods.keep(
             session, binding.user_id, GatewayName.YOOKASSA, told.method, now
         )
         binding.status, binding.next_check_at = BindingStatus.ACTIVE, None
         return Settlement(Verdict.MOVED, "method saved")
+
+
+def _mismatch(user: User, told: BindingSnapshot) -> CaseKind | None:
+    """What does not fit ours, if anything: such a method is not kept."""
+    if told.shop is not None and told.shop != doors.expected_shop(GatewayName.YOOKASSA):
+        return CaseKind.SHOP_MISMATCH
+    if told.test is not None and told.test is not doors.test_mode(GatewayName.YOOKASSA):
+        return CaseKind.TEST_MODE_MISMATCH
+    if told.user_id is not None and told.user_id != user.public_id:
+        return CaseKind.ACCOUNT_MISMATCH
+    return None
 
 
 def _open(user: User, now: datetime) -> MethodBinding | None:

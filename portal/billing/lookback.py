@@ -136,8 +136,10 @@ def _compare(gateway: GatewayName, told: PaymentSnapshot, now: datetime, finding
         row = settlement.locked(session, transaction_id=told.reference[:64]) if told.reference else None
         if row is None or row.gateway is not gateway:
             if told.outcome is Outcome.SUCCEEDED:
-                order = row.id if row is not None else None
-                cases.open_for_payment(session, CaseKind.UNKNOWN_PAYMENT, gateway, told, order, now)
+                order, kind = None, CaseKind.UNKNOWN_PAYMENT
+                if row is not None:
+                    order, kind = row.id, CaseKind.GATEWAY_MISMATCH
+                cases.open_for_payment(session, kind, gateway, told, order, now)
                 findings.count(Verdict.CASE)
             return
         if told.outcome is Outcome.FAILED and row.gateway_payment_id != told.gateway_payment_id:
