@@ -9,7 +9,6 @@ from __future__ import annotations
 import logging
 import re
 import sys
-from typing import Any
 
 import structlog
 from structlog.typing import EventDict, Processor, WrappedLogger
@@ -80,8 +79,3 @@ def _luhn(digits: str) -> bool:
         value = int(digit) * (2 if place % 2 else 1)
         total += value - 9 if value > 9 else value
     return total % 10 == 0
-
-
-def bind(**facts: Any) -> None:
-    """Add facts (a transaction_id, say) to every later line of this request or job."""
-    structlog.contextvars.bind_contextvars(**facts)

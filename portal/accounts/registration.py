@@ -94,11 +94,6 @@ def ensure_demo(now: datetime) -> None:
             )
 
 
-def demo_exists() -> bool:
-    """Whether an account with a published password is in the database."""
-    return bool(db.session.scalar(select(exists().where(User.is_demo))))
-
-
 def _enter(email: str, password: str, address: str, now: datetime) -> User:
     """Somebody registers a second time: whoever knows the password is the owner, whoever does not is told
     nothing.
