@@ -6,14 +6,14 @@ from collections.abc import Callable
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Row, select
+from sqlalchemy import Row, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
 from portal.billing import cases, refunds, settlement
 from portal.billing.settlement import Settlement, Verdict
 from portal.gateways.base import Outcome, PaymentSnapshot, RefundSnapshot
-from portal.gateways.cloudpayments.notifications import CloudPaymentsNotification, Kind
+from portal.gateways.cloudpayments.notifications import CAPTURED, CloudPaymentsNotification, Kind
 from portal.models import CaseKind, GatewayName, Payment, PaymentStatus, Receipt, User
 from portal.money import ZERO
 
@@ -22,6 +22,8 @@ _payments: Any = Payment.__table__
 # Answers to Check (cloudpayments.md 3.3).
 GO_ON, NO_SUCH_ORDER, WRONG_ACCOUNT, WRONG_AMOUNT, NOT_ACCEPTED, TOO_LATE = 0, 10, 11, 12, 13, 20
 
+_PAYMENT = "Payment"
+_NOT_HELD = frozenset({PaymentStatus.PENDING, PaymentStatus.UNKNOWN, PaymentStatus.FAILED})
 _PAID = {"Completed": Outcome.SUCCEEDED, "Authorized": Outcome.AUTHORIZED}
 
 
@@ -60,6 +62,9 @@ def apply(session: Session, told: CloudPaymentsNotification, now: datetime) -> S
 
 def _pay(session: Session, told: CloudPaymentsNotification, now: datetime) -> Settlement:
     outcome = _PAID.get(told.status or "")
+    if told.fields.get("OperationType", _PAYMENT) != _PAYMENT:
+        # Money that goes the other way: a payout or a refund buys nothing.
+        return Settlement(Verdict.IGNORED, f"pay that is a {told.fields['OperationType']}"[:200])
     if outcome is None:
         return Settlement(Verdict.IGNORED, f"pay with status {told.status or 'missing'}")
     return _settle(session, told, outcome, now)
@@ -68,6 +73,12 @@ def _pay(session: Session, told: CloudPaymentsNotification, now: datetime) -> Se
 def _confirm(session: Session, told: CloudPaymentsNotification, now: datetime) -> Settlement:
     if told.status != "Completed":
         return Settlement(Verdict.IGNORED, f"confirm with status {told.status or 'missing'}")
+    payment = _find(session, told)
+    if payment is not None and payment.status in _NOT_HELD and not told.fields.keys() & CAPTURED:
+        # Only its address tells a confirm from a check, and no signature covers that: without a hold that we
+        # have heard of, the gateway itself is asked.
+        session.execute(update(_payments).where(_payments.c.id == payment.id).values(next_check_at=now))
+        return Settlement(Verdict.WAITS, "confirm before its hold", payment.id)
     return _settle(session, told, Outcome.SUCCEEDED, now)
 
 

@@ -134,3 +134,27 @@ def test_a_receipt_is_kept_with_its_payment(quick_till: Tills) -> None:
     with order.app.app_context():
         found = db.session.execute(text("SELECT gateway_receipt_id, payment_id IS NULL, kind FROM receipts"))
         assert sorted(map(tuple, found)) == [("rcpt-1", False, "Income"), ("rcpt-2", True, "Income")]
+
+
+@pytest.mark.parametrize("operation", ("Refund", "CardPayout"))
+def test_a_pay_of_money_that_goes_the_other_way(quick_till: Tills, operation: str) -> None:
+    """A signed Pay that is a payout or a refund buys nothing."""
+    order = quick_till()
+    assert order.tell("pay", OperationType=operation).code == 0
+    assert order.state() == State("pending", inbox=("pay ignored",))
+
+
+def test_a_confirm_that_only_its_address_tells_from_a_check(quick_till: Tills) -> None:
+    """Without a bank's traces and without a hold the gateway is asked; the hold's news lets it through."""
+    order = quick_till()
+    bare = {"OperationType": None, "AuthCode": None, "Rrn": None, "Token": None}
+    assert order.tell("confirm", to="confirm", **bare).code == 0
+    assert order.state() == State("pending", inbox=("confirm received",))
+    order.tell("pay-authorized")
+    order.sweep()
+    assert order.state().moved == State("succeeded", 1).moved
+
+
+def test_a_check_that_only_its_address_tells(quick_till: Tills) -> None:
+    """A Check with the least of its fields is answered at its own address."""
+    assert quick_till().tell("check", to="check", OperationType=None).code == 0

@@ -12,10 +12,11 @@ alike):
 | refund    | ``PaymentTransactionId``, ``TransactionId``                                                    |
 | fail      | ``ReasonCode`` other than 0 (which means approved), ``TransactionId``                          |
 | pay       | ``GatewayName``, ``TransactionId``, ``Status``                                                 |
-| confirm   | the address says so, ``Status``, ``Currency``, ``TransactionId``                               |
 | cancel    | the address says so, ``TransactionId``, ``Amount``, no ``Status``                              |
-| check     | ``OperationType`` or the address, and ``Status`` or ``Amount`` with ``Currency``               |
-| confirm   | ``Status``, ``Currency``, ``TransactionId`` and ``AuthCode``, ``Rrn`` or ``Token``             |
+| check     | ``OperationType`` without a bank's traces, and ``Status`` or ``Amount`` with ``Currency``      |
+| confirm   | ``Status``, ``Currency`` and a bank's traces: ``AuthCode``, ``Rrn`` or ``Token``; or the       |
+|           | address says so                                                                                |
+| check     | the address says so, ``Amount`` with ``Currency``                                              |
 | cancel    | ``TransactionId``, ``Amount``, no ``Currency``                                                 |
 
 Anything else is malformed. The tables behind this: https://developers.cloudpayments.ru/, "Уведомления".
@@ -50,6 +51,10 @@ class Kind(StrEnum):
     CANCEL = "cancel"
     RECURRENT = "recurrent"
     RECEIPT = "receipt"
+
+
+#: Fields that a bank's or the gateway's own act leaves behind; no Check has any of them.
+CAPTURED = frozenset({"AuthCode", "Rrn", "Token"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,8 +137,9 @@ def _quiet_kind(said: Mapping[str, str], hint: str | None) -> Kind:
     names = said.keys()
     if "GatewayName" in names:
         raise MalformedNotification
-    # The address settles what no field does; nothing is activated by a confirm of which no hold is known.
-    if hint == Kind.CONFIRM and {"Status", "Currency"} <= names:
+    captured = bool(names & CAPTURED) and {"Status", "Currency"} <= names
+    # The address settles what no field does.
+    if hint == Kind.CONFIRM and captured:
         return Kind.CONFIRM
     if hint == Kind.CANCEL and "Amount" in names and "Status" not in names:
         return Kind.CANCEL
@@ -141,7 +147,7 @@ def _quiet_kind(said: Mapping[str, str], hint: str | None) -> Kind:
         if "Status" in names or {"Amount", "Currency"} <= names:
             return Kind.CHECK
         raise MalformedNotification
-    if {"Status", "Currency"} <= names and names & {"AuthCode", "Rrn", "Token"}:
+    if captured or (hint == Kind.CONFIRM and {"Status", "Currency"} <= names):
         return Kind.CONFIRM
     if hint == Kind.CHECK and {"Amount", "Currency"} <= names:
         return Kind.CHECK
