@@ -10,7 +10,7 @@ from portal.sandbox.errors import ControlError
 from portal.sandbox.guard import require_this_machine
 from portal.sandbox.registry import LedgerPart, Simulator
 from portal.sandbox.store import Document
-from portal.sandbox.travel import travel
+from portal.sandbox.travel import tell_time, travel
 from portal.sandbox.world import World, world
 
 blueprint = Blueprint("control", __name__)
@@ -161,12 +161,12 @@ def show_clock() -> Response:
 def move_clock() -> Response:
     """``{"advance": "27d"}`` or ``{"to": "2027-01-31T00:00:00Z"}``: answers when all due work is done.
 
-    ``{"reset": true}`` goes back to the system's time and tells nobody.
+    ``{"reset": true}`` goes back to the system's time, and takes the portal along.
     """
     body, the_world = _body(), world()
     if body.get("reset") is True:
         the_world.clock.reset()
-        return jsonify(now=iso(the_world.clock.now()), steps=0, portal="none")
+        return jsonify(now=iso(the_world.clock.now()), steps=0, portal=tell_time(the_world))
     if "to" in body:
         try:
             ahead = parse_iso(_text(body, "to")) - the_world.clock.now()
@@ -179,7 +179,11 @@ def move_clock() -> Response:
 @blueprint.post("/control/reset")
 def reset() -> Response:
     """Empty everything: books, notifications, mailbox, faults; settings and clock as at the start."""
-    world().reset()
+    the_world = world()
+    if the_world.clock.offset:
+        the_world.clock.reset()
+        tell_time(the_world)
+    the_world.reset()
     return jsonify(reset=True)
 
 

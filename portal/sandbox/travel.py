@@ -67,3 +67,14 @@ def travel(world: World, advance: timedelta) -> dict[str, Any]:
         raise ControlError(400, "BAD_DURATION", "The calendar ends before that moment.") from error
     finally:
         world.travelling.release()
+
+
+def tell_time(world: World) -> str:
+    """Show the portal the sandbox's time without a journey; say what became of it."""
+    if not world.portal.url:
+        return "none"
+    try:
+        world.portal.move_clock(world.clock.now())
+    except PortalUnreachableError:
+        return "unreachable"
+    return "moved"
