@@ -17,7 +17,7 @@ from flask.cli import with_appcontext
 from config import ConfigError
 from portal import clock, running, worker
 from portal.accounts import demo, registration
-from portal.billing import invariants, notices, plans, reconciliation, subscriptions
+from portal.billing import invariants, plans, reconciliation, subscriptions, sweep
 from portal.errors import PortalError
 
 
@@ -87,8 +87,7 @@ def expire() -> None:
 @with_appcontext
 def send_notices() -> None:
     """Send every letter that is due."""
-    sent = sum(notices.deliver(found) for found in notices.due(clock.now()))
-    click.echo(f"Letters sent: {sent}.")
+    click.echo(f"Letters sent: {sweep.send_letters(clock.now())}.")
 
 
 @click.command("worker")

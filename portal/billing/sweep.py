@@ -65,6 +65,13 @@ def sweep(now: datetime) -> int:
     return done
 
 
+def send_letters(now: datetime) -> int:
+    """Send the letters that are due; say how many left. One that cannot be sent keeps no other back."""
+    sent: list[bool] = []
+    _each("letter", lambda found: sent.append(notices.deliver(found)), notices.due(now))
+    return sum(sent)
+
+
 def sweep_until_quiet(now: datetime, rounds: int = 50) -> int:
     """Sweep until nothing due is left, at most *rounds* times."""
     total = 0

@@ -1,0 +1,143 @@
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import datetime, timedelta
+
+import pytest
+from flask import Flask
+from sqlalchemy import delete, text
+
+from portal.billing import invariants
+from portal.billing.invariants import INVARIANTS
+from portal.database import db
+from portal.gateways.base import Outcome
+from portal.models import Notification, Payment, PurchasedPlan, Refund, Subscription
+from tests.billing.rows import a_customer, a_payment, settled, told
+
+
+def run(statement: str, **values: object) -> None:
+    """Change the data behind billing's back."""
+    with db.engine.begin() as connection:
+        connection.execute(text(statement), values)
+
+
+@contextmanager
+def without(index: str | None) -> Iterator[None]:
+    """Take a unique index of the database away, and put it back over rows that are gone by then."""
+    if index is None:
+        yield
+        return
+    with db.engine.begin() as connection:
+        named = text("SELECT pg_get_indexdef(CAST(:name AS regclass))")
+        definition = connection.execute(named, {"name": index}).scalar_one()
+        connection.exec_driver_sql(f"DROP INDEX {index}")
+    try:
+        yield
+    finally:
+        with db.engine.begin() as connection:
+            for model in (PurchasedPlan, Refund, Notification, Subscription, Payment):
+                connection.execute(delete(model))
+            connection.exec_driver_sql(definition)
+
+
+_REFUND = """
+    INSERT INTO refunds (payment_id, gateway, key, amount, currency, status, source, reason, created_at)
+    SELECT id, gateway, '{0}', 600, 'RUB', '{0}', 'operator', '', created_at FROM payments
+    WHERE id = (SELECT min(id) FROM payments)"""
+
+#: What breaks each invariant, by SQL, in a shop where one customer has paid for two plans.
+PLANTED = {
+    "captured-without-period": "DELETE FROM purchased_plans",
+    "period-without-capture": """
+        UPDATE payments SET status = 'failed', paid_at = NULL WHERE status = 'succeeded'""",
+    "period-of-other-length": "UPDATE purchased_plans SET ends_at = ends_at + interval '1 second'",
+    "periods-overlap": """
+        UPDATE purchased_plans SET starts_at = starts_at - interval '1 day',
+        ends_at = ends_at - interval '1 day' WHERE id = (SELECT max(id) FROM purchased_plans)""",
+    "refunds-differ-from-sum": "UPDATE payments SET refunded_amount = 1 WHERE status = 'succeeded'",
+    "refunds-above-capture": f"{_REFUND.format('pending')}; {_REFUND.format('unknown')}",
+    "refunded-but-running": "UPDATE payments SET refunded_amount = amount WHERE status = 'succeeded'",
+    "subscription-end-differs": """
+        UPDATE subscriptions SET current_period_end = current_period_end + interval '1 second'""",
+    "two-live-subscriptions": """
+        INSERT INTO subscriptions (user_id, plan_id, status, current_period_start, current_period_end,
+        auto_renew, created_at) SELECT user_id, plan_id, 'past_due', current_period_start,
+        current_period_end, false, created_at FROM subscriptions""",
+    "one-capture-two-orders": "UPDATE payments SET gateway_payment_id = 'the same'",
+    "open-and-forgotten": """
+        UPDATE payments SET next_check_at = NULL, status = 'unknown', paid_at = NULL,
+        gateway_payment_id = NULL WHERE id = (SELECT min(id) FROM payments)""",
+    "renewal-without-method": "UPDATE subscriptions SET auto_renew = true",
+    "notification-stuck": """
+        INSERT INTO webhook_events (gateway, kind, dedupe_key, raw_payload, content_type, address, status,
+        verdict, received_at, attempts, next_attempt_at) VALUES ('cloudpayments', 'pay', 'x', '', '', '',
+        'received', '', :now - interval '25 hours', 0, :now)""",
+}
+#: Indexes that would not let the violation in.
+GUARDS = {
+    "two-live-subscriptions": "uq_subscriptions_live",
+    "one-capture-two-orders": "uq_payments_gateway_payment_id",
+}
+
+
+@pytest.fixture
+def shop(now: datetime, context: Flask) -> Callable[[], list[str]]:
+    """A customer with two paid plans; the names of the laws that the data breaks."""
+    user = a_customer(now)
+    for number in ("1", "2"):
+        payment = a_payment(user, now)
+        settled(payment, told(payment, user, Outcome.SUCCEEDED, number), now)
+    return lambda: [found.invariant.name for found in invariants.violations(now)]
+
+
+def test_each_invariant_is_tried() -> None:
+    """No invariant stands without a test that sees it broken."""
+    assert set(PLANTED) == {found.name for found in INVARIANTS}
+
+
+def test_a_shop_in_order_breaks_none(shop: Callable[[], list[str]]) -> None:
+    """What billing itself writes is in order."""
+    assert shop() == []
+
+
+@pytest.mark.parametrize("name", PLANTED)
+def test_a_broken_law_is_reported(shop: Callable[[], list[str]], now: datetime, name: str) -> None:
+    """Rows that break a law, however they came there, are found by that law's own query."""
+    with without(GUARDS.get(name)):
+        for statement in PLANTED[name].split(";"):
+            run(statement, **({"now": now} if ":now" in statement else {}))
+        assert name in shop()
+
+
+def test_a_method_of_somebody_else_renews_nothing(shop: Callable[[], list[str]], now: datetime) -> None:
+    """Renewal by another customer's card, or by one that was unlinked, is reported."""
+    stranger = a_customer(now)
+    run(
+        "INSERT INTO payment_methods (user_id, gateway, token, fingerprint, kind, title, created_at) VALUES"
+        " (:user, 'cloudpayments', 'x', 'f', 'bank_card', 'Visa', :now)",
+        user=stranger.id,
+        now=now,
+    )
+    run(
+        "UPDATE subscriptions SET auto_renew = true, payment_method_id = (SELECT max(id) FROM payment_methods)"
+    )
+    assert shop() == ["renewal-without-method"]
+    run("UPDATE payment_methods SET user_id = (SELECT min(user_id) FROM subscriptions)")
+    assert shop() == []
+    run("UPDATE payment_methods SET token = NULL, detached_at = :now", now=now)
+    assert shop() == ["renewal-without-method"]
+
+
+def test_a_violation_names_its_row(shop: Callable[[], list[str]], now: datetime) -> None:
+    """An operator reads which row it is."""
+    run("DELETE FROM purchased_plans WHERE id = (SELECT max(id) FROM purchased_plans)")
+    found = [one for one in invariants.violations(now) if one.invariant.name == "captured-without-period"]
+    wanted = db.session.execute(text("SELECT transaction_id FROM payments ORDER BY id DESC LIMIT 1"))
+    assert [one.row["transaction_id"] for one in found] == [wanted.scalar_one()]
+
+
+def test_a_notification_may_wait_for_a_day(shop: Callable[[], list[str]], now: datetime) -> None:
+    """Waiting is no fault before a day has passed."""
+    run(PLANTED["notification-stuck"], now=now + timedelta(hours=2))
+    assert shop() == []
