@@ -107,16 +107,7 @@ def next_outcome(world: World, doc: Document) -> str:
 
 def bind(world: World, body: Document, base_url: str) -> tuple[str, str]:
     """``POST /payment_methods``: a binding without a payment, which waits one hour for its owner."""
-    types = {"confirmation": dict, "metadata": dict, "client_ip": str, "holder": dict, "card": dict}
-    check_types(body, types)
-    if body.get("type") not in ("bank_card", "sbp"):
-        raise invalid("type")
-    if "confirmation" not in body:
-        raise invalid("confirmation")
-    check_confirmation(body, {"redirect"} if body["type"] == "bank_card" else {"redirect", "qr"})
-    check_metadata(body)
-    if "card" in body:
-        raise RefusalError(403, "This store can't accept card data. A PCI DSS certificate is required")
+    _check_binding(body)
     now = world.clock.now()
     key = new_id(now)
     url = f"{base_url}{BINDING_PAGE}?paymentMethodId={key}"
@@ -148,6 +139,20 @@ def bind(world: World, body: Document, base_url: str) -> tuple[str, str]:
     world.store.put(KIND, key, doc)
     Agenda(world.store).put("unbind", key, now + BINDING_LIFE)
     return KIND, key
+
+
+def _check_binding(body: Document) -> None:
+    """Refuse a request that the documentation does not allow."""
+    types = {"confirmation": dict, "metadata": dict, "client_ip": str, "holder": dict, "card": dict}
+    check_types(body, types)
+    if body.get("type") not in ("bank_card", "sbp"):
+        raise invalid("type")
+    if "confirmation" not in body:
+        raise invalid("confirmation")
+    check_confirmation(body, {"redirect"} if body["type"] == "bank_card" else {"redirect", "qr"})
+    check_metadata(body)
+    if "card" in body:
+        raise RefusalError(403, "This store can't accept card data. A PCI DSS certificate is required")
 
 
 def fetch_binding(world: World, key: str) -> Document:
