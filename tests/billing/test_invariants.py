@@ -119,9 +119,7 @@ def test_a_method_of_somebody_else_renews_nothing(shop: Callable[[], list[str]],
         user=stranger.id,
         now=now,
     )
-    run(
-        "UPDATE subscriptions SET auto_renew = true, payment_method_id = (SELECT max(id) FROM payment_methods)"
-    )
+    run("UPDATE subscriptions SET auto_renew = true, payment_method_id = (SELECT id FROM payment_methods)")
     assert shop() == ["renewal-without-method"]
     run("UPDATE payment_methods SET user_id = (SELECT min(user_id) FROM subscriptions)")
     assert shop() == []
