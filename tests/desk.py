@@ -133,11 +133,21 @@ class Desk:
             sweep.sweep_until_quiet(clock.now())
 
 
+class HandWorker(SimpleWorker):
+    """Does what is queued and listens to no commands: rq waits up to a second for its listener to end."""
+
+    def subscribe(self) -> None:
+        """Nobody commands a worker that lives for one burst."""
+
+    def unsubscribe(self) -> None:
+        """There is no listener to wait for."""
+
+
 def run_jobs(app: Flask) -> None:
     """Do every queued job in this process, inside the application, as a worker would."""
     with app.app_context():
         queue = app.extensions["portal_queue"]
-        SimpleWorker([queue], connection=queue.connection, serializer=JSONSerializer).work(
+        HandWorker([queue], connection=queue.connection, serializer=JSONSerializer).work(
             burst=True, logging_level="ERROR"
         )
 

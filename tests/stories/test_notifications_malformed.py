@@ -40,9 +40,7 @@ UNREADABLE: dict[str, Callable[[Till], bytes]] = {
     "five thousand fields": lambda order: _pay(order) + b"".join(b"&f%d=1" % n for n in range(5000)),
     "no id": lambda order: _pay(order, TransactionId=None),
     "an id of full-width digits": lambda order: _pay(order, TransactionId="３３５５"),
-    "no kind": lambda order: _pay(
-        order, GatewayName=None, OperationType=None, AuthCode=None, Token=None, Rrn=None
-    ),
+    "no kind": lambda order: bodies.form({"TransactionId": "7", "InvoiceId": order.transaction_id}),
     "nothing": lambda _: b"",
     "ampersands": lambda _: b"&&&&",
     "plain text": lambda _: b"hello",
