@@ -8,7 +8,7 @@ from typing import Any
 from flask_babel import lazy_gettext as _l
 from flask_wtf import FlaskForm
 from wtforms import BooleanField, RadioField, ValidationError
-from wtforms.validators import InputRequired
+from wtforms.validators import DataRequired
 
 from portal.models import GatewayName
 
@@ -19,7 +19,7 @@ class CheckoutForm(FlaskForm):
     gateway = RadioField(_l("Как оплатить"), validate_choice=False)
     accept_offer = BooleanField(
         _l("Принимаю условия оферты"),
-        validators=[InputRequired(_l("Чтобы оплатить, нужно принять условия оферты."))],
+        validators=[DataRequired(_l("Чтобы оплатить, нужно принять условия оферты."))],
     )
     accept_recurring = BooleanField(_l("Продлевать автоматически"))
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from flask_babel import lazy_gettext as _l
 from flask_wtf import FlaskForm
 from wtforms import BooleanField, EmailField, Field, PasswordField, StringField, ValidationError
-from wtforms.validators import InputRequired, Length
+from wtforms.validators import DataRequired, InputRequired, Length
 
 from portal.accounts import addresses, passwords
 
@@ -36,7 +36,7 @@ class RegisterForm(FlaskForm):
     password = PasswordField(_l("Пароль"), validators=_PASSWORD)
     accept_privacy = BooleanField(
         _l("Согласен на обработку персональных данных"),
-        validators=[InputRequired(_l("Без согласия мы не можем создать аккаунт."))],
+        validators=[DataRequired(_l("Без согласия мы не можем создать аккаунт."))],
     )
 
     def validate_password(self, field: Field) -> None:

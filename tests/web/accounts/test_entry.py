@@ -219,3 +219,13 @@ def test_moving_the_shops_clock_signs_nobody_out(
     monkeypatch.setattr(clock, "offset", lambda: timedelta(days=90))
 
     assert browser.is_in()
+
+
+@pytest.mark.parametrize("word", ("false", ""))
+def test_consent_that_says_no_is_none(browser: Browser, word: str) -> None:
+    """A box that arrives as "false" or empty makes no account, and its field says so."""
+    answer = browser.post("/register", email="nina@example.com", password=PASSWORD, accept_privacy=word)
+
+    assert answer.status_code == 400
+    assert 'aria-invalid="true"' in answer.text
+    assert '"None"' not in answer.text
