@@ -47,40 +47,38 @@ def test_each_kind_at_each_address(quick_till: Tills, kind: str) -> None:
     assert order.violations() == []
 
 
-@pytest.mark.parametrize("address", ("nonsense", "Pay", "check/pay", "pay%2f..", "%00"))
-def test_an_address_that_is_none(quick_till: Tills, address: str) -> None:
+def test_an_address_that_is_none(quick_till: Tills) -> None:
     """A signed Pay to an address that was never given out is 404 and changes nothing."""
     order = quick_till()
-    assert order.deliver(bodies.form(order.fields("pay")), to=address).status == 404
+    for address in ("nonsense", "Pay", "check/pay", "pay%2f..", "%00"):
+        assert order.deliver(bodies.form(order.fields("pay")), to=address).status == 404, address
     assert order.state() == State("pending")
 
 
-@pytest.mark.parametrize(
-    ("changes", "code"),
-    (
-        ({}, 0),
-        ({"InvoiceId": "no-such-order"}, 10),
-        ({"InvoiceId": None}, 10),
-        ({"InvoiceId": "x" * 5000}, 10),
-        ({"AccountId": "somebody"}, 11),
-        ({"Amount": "989.99"}, 12),
-        ({"Amount": "990.01"}, 12),
-        ({"Amount": "990,00"}, 12),
-        ({"Amount": "NaN"}, 12),
-        ({"Currency": "KZT"}, 12),
-        ({"Currency": "rub"}, 12),
-        ({"TestMode": "0"}, 13),
-        ({"TestMode": ""}, 13),
-        ({"TestMode": "yes"}, 13),
-    ),
+CHECKS: tuple[tuple[dict[str, str | None], int], ...] = (
+    ({}, 0),
+    ({"InvoiceId": "no-such-order"}, 10),
+    ({"InvoiceId": None}, 10),
+    ({"InvoiceId": "x" * 5000}, 10),
+    ({"AccountId": "somebody"}, 11),
+    ({"Amount": "989.99"}, 12),
+    ({"Amount": "990.01"}, 12),
+    ({"Amount": "990,00"}, 12),
+    ({"Amount": "NaN"}, 12),
+    ({"Currency": "KZT"}, 12),
+    ({"Currency": "rub"}, 12),
+    ({"TestMode": "0"}, 13),
+    ({"TestMode": ""}, 13),
+    ({"TestMode": "yes"}, 13),
 )
-def test_check_lets_only_our_order_through(
-    quick_till: Tills, changes: dict[str, str | None], code: int
-) -> None:
+
+
+def test_check_lets_only_our_order_through(quick_till: Tills) -> None:
     """Check answers the documented code for what does not fit, and writes nothing down."""
     order = quick_till()
-    answer = order.tell("check", **changes)
-    assert (answer.status, answer.code) == (200, code)
+    for changes, code in CHECKS:
+        answer = order.tell("check", **changes)
+        assert (answer.status, answer.code) == (200, code), changes
     assert order.state() == State("pending")
 
 
