@@ -1,0 +1,80 @@
+"""Whatever the portal is doing when its machine dies, both ledgers agree once it has come back."""
+
+from __future__ import annotations
+
+import os
+
+import pytest
+from flask import Flask
+
+from tests.crash import failpoints
+from tests.crash.flows import FLOWS, Flow
+from tests.crash.naive import NAIVE
+from tests.crash.world import World
+from tests.desk import LiveSandbox
+
+#: ``CRASH=all`` dies at every point of every flow; otherwise at some eight of each, always the same ones.
+EVERYWHERE = os.environ.get("CRASH") == "all"
+SOME = 8
+
+
+@pytest.fixture
+def world(app: Flask, sandbox: LiveSandbox) -> World:
+    """Both sides, and our hands on everything between them."""
+    return World(app, sandbox)
+
+
+def deaths(world: World, flow: Flow, points: list[int]) -> dict[int, list[str]]:
+    """Die at each of *points*, live on, and tell what is wrong afterwards; empty where all is well."""
+    broken = {}
+    for point in points:
+        world.begin()
+        flow.before(world)
+        assert failpoints.kill(world.app, lambda: flow.act(world), point), f"{flow.name} never got to {point}"
+        world.calm()
+        flow.after(world)
+        world.recover()
+        if wrong := world.wrong(paid=flow.paid, refunded=flow.refunded):
+            broken[point] = wrong
+    return broken
+
+
+def points_of(world: World, flow: Flow) -> int:
+    """How many points *flow* has; its undisturbed run must end well, too."""
+    world.begin()
+    flow.before(world)
+    count = failpoints.count(world.app, lambda: flow.act(world))
+    world.calm()
+    flow.after(world)
+    world.recover()
+    assert not (wrong := world.wrong(paid=flow.paid, refunded=flow.refunded)), wrong
+    return count
+
+
+@pytest.mark.parametrize("flow", FLOWS, ids=lambda flow: flow.name)
+def test_death_at_every_step(
+    world: World, flow: Flow, capsys: pytest.CaptureFixture[str], record_property: pytest.RecordProperty
+) -> None:
+    """A process that dies around any statement, commit or request loses no money and takes none twice."""
+    count = points_of(world, flow)
+    stride = 1 if EVERYWHERE else count // SOME + 1
+    points = list(range(1 + FLOWS.index(flow) % stride, count + 1, stride))
+
+    broken = deaths(world, flow, points)
+
+    record_property("deaths", len(points))
+    with capsys.disabled():
+        print(  # noqa: T201 - the number of cases is part of the result
+            f"\n{flow.name}: {len(points)} deaths at {count} points", end=" "
+        )
+    assert broken == {}
+
+
+def test_a_naive_worker_is_caught(world: World, recurring: None) -> None:
+    """A worker that charges before it writes is caught: a harness that finds nothing proves nothing."""
+    count = points_of(world, NAIVE)
+    broken = deaths(world, NAIVE, list(range(1, count + 1, 1 if EVERYWHERE else 4)))
+    assert len(broken) >= 2
+    assert all(
+        any(line.startswith("captures: 3 instead of 2") for line in wrong) for wrong in broken.values()
+    )
