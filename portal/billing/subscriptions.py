@@ -197,11 +197,13 @@ def expire(now: datetime, limit: int = 500) -> int:
             .order_by(Subscription.current_period_end)
             .limit(limit)
             .with_for_update(skip_locked=True)
+            # A subquery with a limit may be run once a row; this one has to be run once.
+            .cte("over")
         )
         ended = session.execute(
             update(Subscription)
             .where(
-                Subscription.id.in_(over),
+                Subscription.id.in_(select(over.c.id)),
                 Subscription.status.in_(_LIVE),
                 Subscription.current_period_end <= now,
             )
