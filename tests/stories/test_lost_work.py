@@ -1,0 +1,216 @@
+"""Workers killed, Redis emptied or away, schedulers doubled: in real processes, and no work is lost."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import pytest
+import requests
+from redis import Redis
+from rq import Worker
+from sqlalchemy import text
+
+from portal import clock
+from portal.billing.orders import FIRST_CHECK
+from portal.database import db
+from portal.worker import LOCK
+from tests.desk import Desk
+from tests.servers import ROOT, sandbox_environment
+from tests.stories import books
+from tests.stories.weather import has_plan, later, spoil, subjects
+
+CARD = "5555555555554444"
+NO_REDIS = "redis://127.0.0.1:1/0"
+#: A process of Python, Flask and SQLAlchemy needs its time to begin on a busy machine.
+PATIENCE = 60
+
+Start = Callable[..., int]
+Wait = Callable[..., Any]
+
+
+@pytest.fixture
+def start(
+    desk: Desk, database_url: str, redis_url: str, clock_file: Path, tmp_path: Path
+) -> Iterator[Callable[..., int]]:
+    """``start("worker", …)``: run a command of the portal as its own process; its pid. All end by -9."""
+    running: list[subprocess.Popen[bytes]] = []
+
+    def begin(command: str, *, name: str = "", redis: str = redis_url) -> int:
+        sandbox = desk.sandbox.url
+        environment = {
+            **{key: os.environ[key] for key in ("PATH", "LANG", "HOME") if key in os.environ},
+            **sandbox_environment(database_url, redis),
+            "PORTAL_BASE_URL": desk.url,
+            "YOOKASSA_API_URL": f"{sandbox}/yookassa/v3",
+            "YOOKASSA_SHOP_ID": "100500",
+            "YOOKASSA_SECRET_KEY": "test_sandbox-secret-key",
+            "CLOUDPAYMENTS_API_URL": f"{sandbox}/cloudpayments",
+            "CLOUDPAYMENTS_PUBLIC_ID": "test_api_00000000000000000000002",
+            "CLOUDPAYMENTS_API_SECRET": "sandbox-api-secret",
+            "CLOUDPAYMENTS_TEST_MODE": "true",
+            "MAIL_SANDBOX_URL": f"{sandbox}/mailbox",
+            "SANDBOX_URL": sandbox,
+            "CLOCK_FILE": str(clock_file),
+            "PGAPPNAME": name or command,
+        }
+        with (tmp_path / f"{name or command}-{len(running)}.log").open("wb") as log:
+            words = [sys.executable, "-m", "flask", "--app", "wsgi", command]
+            running.append(subprocess.Popen(words, cwd=ROOT, env=environment, stdout=log, stderr=log))
+        return running[-1].pid
+
+    yield begin
+    for process in running:
+        kill(process.pid)
+        process.wait(10)
+
+
+def kill(pid: int) -> None:
+    """End a process and what it has forked, as a machine does that runs out of memory: without a word."""
+    children = []
+    with suppress(OSError):
+        children = Path(f"/proc/{pid}/task/{pid}/children").read_text(encoding="ascii").split()
+    for found in (pid, *map(int, children)):
+        with suppress(ProcessLookupError):
+            os.kill(found, signal.SIGKILL)
+
+
+def status(desk: Desk, order: Any) -> str:
+    """Where an order stands, by the database: nobody asks a gateway for it."""
+    with desk.app.app_context(), db.engine.connect() as connection:
+        row = text("SELECT status FROM payments WHERE transaction_id = :id")
+        return str(connection.execute(row, {"id": order["transaction_id"]}).scalar_one())
+
+
+def is_settled(desk: Desk, order: Any) -> Callable[[], bool]:
+    """A question for ``wait_until``."""
+    return lambda: status(desk, order) == "succeeded"
+
+
+def pay(desk: Desk, order: Any) -> None:
+    """Pay, and let the gateway deliver its news."""
+    desk.sandbox.pay(order["gateway"], order["transaction_id"], CARD)
+    assert desk.sandbox.world.notifier.settle(20)
+
+
+def agree(desk: Desk) -> None:
+    """Both sides' books are the same."""
+    assert not (found := books.disagreements(desk.app, desk.sandbox.ledger())), found
+
+
+def test_a_worker_killed_and_redis_emptied(
+    desk: Desk, start: Start, wait_until: Wait, redis_connection: Redis
+) -> None:
+    """The worker dies and Redis forgets, between a notification and its job: the sweep activates the plan."""
+    worker = start("worker")
+    ira, oleg = desk.customer(), desk.customer("oleg@example.com")
+    first, second = ira.order("yookassa"), oleg.order("yookassa")
+    pay(desk, first)
+    wait_until(is_settled(desk, first), PATIENCE)  # so this worker works
+
+    kill(worker)
+    pay(desk, second)
+    assert desk.app.extensions["portal_queue"].count > 0
+    redis_connection.flushdb()
+    assert status(desk, second) == "pending"
+
+    desk.sweep()
+
+    assert status(desk, second) == "succeeded"
+    assert has_plan(oleg)
+    agree(desk)
+
+
+def test_a_worker_killed_in_the_middle_of_a_job(desk: Desk, start: Start, wait_until: Wait) -> None:
+    """A worker that dies while YooKassa keeps it waiting leaves the notification to a try a minute later."""
+    worker = start("worker")
+    wait_until(lambda: Worker.count(desk.app.extensions["portal_queue"].connection), PATIENCE)
+    ira = desk.customer()
+    order = ira.order("yookassa")
+    spoil(desk, "yookassa", "get_payment", "hang")
+
+    pay(desk, order)
+    faults = f"{desk.sandbox.url}/control/faults"
+    wait_until(lambda: not requests.get(faults, timeout=10).json()["faults"], PATIENCE)
+    kill(worker)
+
+    desk.sweep()
+    assert status(desk, order) == "pending"  # a claim lasts a minute: the dead worker might still be at it
+    later(desk, "61s")
+    assert status(desk, order) == "succeeded"
+    start("worker")
+    desk.work()
+    assert books.count(desk.app, "purchased_plans") == 1
+    agree(desk)
+
+
+def holders(desk: Desk) -> list[str]:
+    """The schedulers that hold the lock, by name."""
+    with desk.app.app_context(), db.engine.connect() as connection:
+        found = connection.execute(
+            text(
+                "SELECT a.application_name FROM pg_locks l JOIN pg_stat_activity a ON a.pid = l.pid"
+                " WHERE l.locktype = 'advisory' AND l.granted AND a.datname = current_database()"
+                " AND l.classid::bigint = :high AND l.objid::bigint = :low"
+            ),
+            {"high": LOCK >> 32, "low": LOCK & 0xFFFFFFFF},
+        )
+        return list(found.scalars())
+
+
+def connected(desk: Desk) -> set[str]:
+    """The processes that have reached the database, by name."""
+    with desk.app.app_context(), db.engine.connect() as connection:
+        names = text(
+            "SELECT DISTINCT application_name FROM pg_stat_activity WHERE datname = current_database()"
+        )
+        return set(connection.execute(names).scalars())
+
+
+def test_two_schedulers_are_one(desk: Desk, start: Start, wait_until: Wait) -> None:
+    """Of two schedulers one sweeps; when it dies without a word the other goes on with its work."""
+    desk.sandbox.control("settings", webhooks="drop")
+    pids = {name: start("scheduler", name=name) for name in ("first", "second")}
+    wait_until(lambda: {"first", "second"} <= connected(desk) and holders(desk), PATIENCE)
+    (holder,) = holders(desk)
+
+    kill(pids.pop(holder))
+    (other,) = pids
+    wait_until(lambda: holders(desk) == [other], PATIENCE)
+    order = desk.customer().order("cloudpayments")
+    pay(desk, order)
+    clock.set_to(clock.now() + FIRST_CHECK)
+
+    wait_until(is_settled(desk, order), PATIENCE)
+    assert holders(desk) == [other]
+    agree(desk)
+
+
+def test_the_scheduler_alone(
+    desk: Desk, start: Start, wait_until: Wait, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Without a worker and without Redis a scheduler carries it all: notifications, lost news, letters."""
+    nowhere = Redis.from_url(NO_REDIS, socket_connect_timeout=1)
+    monkeypatch.setattr(desk.app.extensions["portal_queue"], "connection", nowhere)
+    start("scheduler", redis=NO_REDIS)
+    ira, oleg = desk.customer(), desk.customer("oleg@example.com")
+
+    told = ira.order("yookassa")
+    pay(desk, told)
+    wait_until(is_settled(desk, told), PATIENCE)
+
+    desk.sandbox.control("settings", webhooks="drop")
+    untold = oleg.order("cloudpayments")
+    pay(desk, untold)
+    clock.set_to(clock.now() + FIRST_CHECK)
+    wait_until(is_settled(desk, untold), PATIENCE)
+
+    for email in ("ira@example.com", "oleg@example.com"):
+        wait_until(lambda email=email: len(subjects(desk, email)) >= 2, PATIENCE)  # the address, and the plan
+    agree(desk)
