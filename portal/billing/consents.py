@@ -24,9 +24,11 @@ class Agreement:
 
     version: str
     text: str
+    plan: Plan
     amount: Decimal
     currency: str
     period_days: int
+    email_quota: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +49,7 @@ def agreement(plan: Plan, amount: Decimal, first_charge_at: datetime) -> Agreeme
         "письмом заранее. "
         "Отключить продление и отвязать карту можно в любой момент в личном кабинете, одним нажатием."
     )
-    return Agreement(VERSION, text, amount, plan.currency, plan.period_days)
+    return Agreement(VERSION, text, plan, amount, plan.currency, plan.period_days, plan.email_quota)
 
 
 def record(
@@ -63,6 +65,10 @@ def record(
             amount=accepted.amount,
             currency=accepted.currency,
             period_days=accepted.period_days,
+            plan_id=accepted.plan.id,
+            plan_code=accepted.plan.code,
+            plan_title=accepted.plan.title,
+            email_quota=accepted.email_quota,
             address=client.address[:45],
             user_agent=client.user_agent[:255],
             given_at=now,

@@ -35,7 +35,7 @@ INVARIANTS = (
         """
         SELECT p.id, p.transaction_id, count(pp.id) AS periods FROM payments p
         LEFT JOIN purchased_plans pp ON pp.payment_id = p.id
-        WHERE p.status = 'succeeded' AND p.purpose <> 'live_check'
+        WHERE p.status = 'succeeded' AND p.purpose NOT IN ('live_check', 'binding')
         GROUP BY p.id HAVING count(pp.id) <> 1""",
     ),
     Invariant(
@@ -43,7 +43,7 @@ INVARIANTS = (
         "No purchased plan without captured money of the same customer and plan.",
         """
         SELECT pp.id, pp.payment_id, p.status FROM purchased_plans pp JOIN payments p ON p.id = pp.payment_id
-        WHERE p.status <> 'succeeded' OR p.purpose = 'live_check'
+        WHERE p.status <> 'succeeded' OR p.purpose IN ('live_check', 'binding')
         OR p.user_id <> pp.user_id OR p.plan_id <> pp.plan_id""",
     ),
     Invariant(

@@ -40,12 +40,13 @@ def keep(session: Session, user_id: int, gateway: GatewayName, method: SavedMeth
         "expiry_year": method.expiry_year,
         "bank": method.bank and method.bank[:120],
         "created_at": now,
+        "preferred_at": now,
     }
     written = insert(_methods).values(row)
-    # An update that changes nothing but the title makes the statement return the row that was there.
+    # The update makes the statement return the row that was there; it was just chosen once more.
     kept = written.on_conflict_do_update(
         index_elements=["user_id", "gateway", "fingerprint"],
         index_where=_methods.c.detached_at.is_(None),
-        set_={"title": written.excluded.title},
+        set_={"title": written.excluded.title, "preferred_at": now},
     )
     return int(session.execute(kept.returning(_methods.c.id)).scalar_one())

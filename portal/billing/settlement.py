@@ -19,8 +19,8 @@ from portal.billing import cases, doors, methods, notices, subscriptions
 from portal.billing_mode import BillingMode
 from portal.database import changed
 from portal.gateways.base import Outcome, PaymentSnapshot
-from portal.models import CaseKind, GatewayName, Payment, PaymentPurpose, PaymentStatus, User
-from portal.models.payment import may_move
+from portal.models import CaseKind, GatewayName, Payment, PaymentStatus, User
+from portal.models.payment import BUYS, may_move
 from portal.money import to_wire
 
 log = logging.getLogger(__name__)
@@ -119,7 +119,7 @@ def _captured(session: Session, payment: Row[Any], told: PaymentSnapshot, now: d
         method_title=told.method_title and told.method_title[:120],
         next_check_at=None,
     )
-    if payment.purpose is not PaymentPurpose.LIVE_CHECK:
+    if payment.purpose in BUYS:
         _deliver(session, payment, told, now)
     log.info("Payment succeeded: %s", payment.transaction_id)
     return Settlement(Verdict.MOVED, "succeeded", payment.id)
@@ -186,7 +186,7 @@ def _refused(session: Session, payment: Row[Any], told: PaymentSnapshot, now: da
         # (cloudpayments.md 7.11).
         values |= {"gateway_payment_id": told.gateway_payment_id, "next_check_at": None}
     _move(session, payment, PaymentStatus.FAILED, **values)
-    if payment.superseded_at is None and payment.purpose is not PaymentPurpose.LIVE_CHECK:
+    if payment.superseded_at is None and payment.purpose in BUYS:
         key = f"payment_failed:{payment.transaction_id}"
         facts = {**_facts(payment, told), "failure_code": told.failure_code}
         notices.announce(

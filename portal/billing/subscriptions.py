@@ -11,7 +11,7 @@ from sqlalchemy import Row, func, insert, select, update
 from sqlalchemy.orm import Session
 
 from portal.database import db, transaction
-from portal.models import PaymentMethod, PurchasedPlan, Subscription, SubscriptionStatus
+from portal.models import PaymentMethod, PurchasedPlan, Revocation, Subscription, SubscriptionStatus
 from portal.models.subscription import may_move
 
 _LIVE = (SubscriptionStatus.ACTIVE, SubscriptionStatus.PAST_DUE)
@@ -111,7 +111,7 @@ def revoke(session: Session, payment: Row[Any], now: datetime) -> None:
     )
     if period is None:
         return
-    period.revoked_at = now
+    period.revoked_at, period.revoked_because = now, Revocation.REFUNDED
     later = _move_up(session, payment.user_id, max(now, period.starts_at), now)
     live = session.scalar(
         select(Subscription)

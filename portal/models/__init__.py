@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from portal.billing_mode import BillingMode
 from portal.models.account_link import AccountLink, LinkPurpose
+from portal.models.api_key import ApiKey
 from portal.models.case import Case, CaseKind
 from portal.models.consent import Consent
 from portal.models.method_binding import BindingStatus, MethodBinding
@@ -11,17 +12,19 @@ from portal.models.notification import Channel, Notification
 from portal.models.payment import GatewayName, Payment, PaymentPurpose, PaymentStatus
 from portal.models.payment_method import PaymentMethod
 from portal.models.plan import Plan
-from portal.models.purchased_plan import PurchasedPlan
+from portal.models.purchased_plan import PurchasedPlan, Revocation
 from portal.models.receipt import Receipt
 from portal.models.refund import Refund, RefundSource, RefundStatus
 from portal.models.setting import Setting
 from portal.models.subscription import Subscription, SubscriptionStatus
+from portal.models.usage_record import UsageRecord
 from portal.models.user import User
 from portal.models.user_session import UserSession
 from portal.models.webhook_event import EventStatus, WebhookEvent
 
 __all__ = [
     "AccountLink",
+    "ApiKey",
     "BillingMode",
     "BindingStatus",
     "Case",
@@ -43,9 +46,11 @@ __all__ = [
     "Refund",
     "RefundSource",
     "RefundStatus",
+    "Revocation",
     "Setting",
     "Subscription",
     "SubscriptionStatus",
+    "UsageRecord",
     "User",
     "UserSession",
     "WebhookEvent",

@@ -31,6 +31,9 @@ class CaseKind(StrEnum):
     REFUND_ABOVE_CAPTURE = "refund_above_capture"
     UNKNOWN_TOO_OLD = "unknown_too_old"
     UNREADABLE = "unreadable"
+    REFUND_FAILED = "refund_failed"
+    RENEWAL_REFUSED = "renewal_refused"
+    NOTICE_UNSENT = "notice_unsent"
 
 
 class Case(Base):

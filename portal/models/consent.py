@@ -25,7 +25,14 @@ class Consent(Base):
     amount: Mapped[Decimal] = mapped_column(Amount)
     currency: Mapped[str] = mapped_column(String(3))
     period_days: Mapped[int]
+    # The rest of the terms on which renewals are charged: editing a plan changes no agreement.
+    plan_id: Mapped[int] = mapped_column(BigInteger, ForeignKey("plans.id"))
+    plan_code: Mapped[str] = mapped_column(String(64))
+    plan_title: Mapped[str] = mapped_column(String(120))
+    email_quota: Mapped[int]
     address: Mapped[str] = mapped_column(String(45))
     user_agent: Mapped[str] = mapped_column(String(255))
     given_at: Mapped[datetime] = mapped_column(Moment)
     withdrawn_at: Mapped[datetime | None] = mapped_column(Moment)
+    #: stopped, unlinked, replaced, canceled, ended
+    withdrawn_because: Mapped[str | None] = mapped_column(String(20))

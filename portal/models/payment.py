@@ -32,6 +32,10 @@ class PaymentPurpose(StrEnum):
 
     PURCHASE = "purchase"
     RENEWAL = "renewal"
+    #: Another plan at once; what is left of the present one is credited.
+    CHANGE = "change"
+    #: A small sum at CloudPayments that saves a card and goes straight back.
+    BINDING = "binding"
     LIVE_CHECK = "live_check"
 
 
@@ -58,6 +62,9 @@ MOVES: Mapping[PaymentStatus, frozenset[PaymentStatus]] = {
 
 OPEN = frozenset({PaymentStatus.PENDING, PaymentStatus.AUTHORIZED, PaymentStatus.UNKNOWN})
 
+#: Purposes whose success gives a period of a plan.
+BUYS = frozenset({PaymentPurpose.PURCHASE, PaymentPurpose.RENEWAL, PaymentPurpose.CHANGE})
+
 
 class Payment(Base):
     """One order at one gateway. Its terms are frozen when it is written, before any gateway hears of it."""
@@ -71,7 +78,17 @@ class Payment(Base):
         CheckConstraint(
             "status <> 'succeeded' OR gateway_payment_id IS NOT NULL", name="gateway_id_when_paid"
         ),
-        CheckConstraint("purpose = 'live_check' OR plan_id IS NOT NULL", name="plan_when_bought"),
+        CheckConstraint(
+            "purpose IN ('live_check', 'binding') OR plan_id IS NOT NULL", name="plan_when_bought"
+        ),
+        CheckConstraint(
+            "(purpose = 'renewal') = (attempt > 0)"
+            " AND (purpose <> 'renewal' OR (subscription_id IS NOT NULL AND period_start IS NOT NULL"
+            " AND payment_method_id IS NOT NULL AND consent_id IS NOT NULL))",
+            name="renewal_is_frozen",
+        ),
+        CheckConstraint("credit >= 0", name="credit_not_negative"),
+        CheckConstraint("(credit = 0) = (replaces_payment_id IS NULL)", name="credit_of_a_payment"),
         Index(
             "uq_payments_gateway_payment_id",
             "gateway",
@@ -87,8 +104,30 @@ class Payment(Base):
             unique=True,
             postgresql_where=text(
                 "status IN ('pending', 'authorized', 'unknown')"
-                " AND purpose = 'purchase' AND superseded_at IS NULL"
+                " AND purpose IN ('purchase', 'change') AND superseded_at IS NULL"
             ),
+        ),
+        # Law 2: each attempt at a period is one row, one attempt at a time, and one of them takes the money.
+        Index(
+            "uq_payments_renewal_attempt",
+            "subscription_id",
+            "period_start",
+            "attempt",
+            unique=True,
+            postgresql_where=text("purpose = 'renewal'"),
+        ),
+        Index(
+            "uq_payments_renewal_open",
+            "subscription_id",
+            unique=True,
+            postgresql_where=text("purpose = 'renewal' AND status IN ('pending', 'authorized', 'unknown')"),
+        ),
+        Index(
+            "uq_payments_renewal_paid",
+            "subscription_id",
+            "period_start",
+            unique=True,
+            postgresql_where=text("purpose = 'renewal' AND status = 'succeeded'"),
         ),
         Index("ix_payments_history", "user_id", text("id DESC")),
         Index(
@@ -124,6 +163,24 @@ class Payment(Base):
     email_quota: Mapped[int] = mapped_column(default=0)
     description: Mapped[str] = mapped_column(String(128))
 
+    # A renewal's frozen cycle.
+    # use_alter: a subscription speaks of a consent, and a consent of a payment.
+    subscription_id: Mapped[int | None] = mapped_column(
+        BigInteger, ForeignKey("subscriptions.id", use_alter=True)
+    )
+    #: Where the period that it buys begins: where the paid one ends.
+    period_start: Mapped[datetime | None] = mapped_column(Moment)
+    #: 1, 2, ... within its period; 0 for what is no renewal.
+    attempt: Mapped[int] = mapped_column(default=0)
+    payment_method_id: Mapped[int | None] = mapped_column(BigInteger, ForeignKey("payment_methods.id"))
+    consent_id: Mapped[int | None] = mapped_column(BigInteger, ForeignKey("consents.id", use_alter=True))
+
+    # A change's frozen terms.
+    #: What was left of the present period when the change was ordered; taken off the new plan's price.
+    credit: Mapped[Decimal] = mapped_column(Amount, default=Decimal("0.00"))
+    #: The payment whose period gives the credit and ends with this one's success.
+    replaces_payment_id: Mapped[int | None] = mapped_column(BigInteger, ForeignKey("payments.id"))
+
     #: YooKassa's page for the payer, while it lives.
     confirmation_url: Mapped[str | None] = mapped_column(String(2048))
     method_title: Mapped[str | None] = mapped_column(String(120))
@@ -156,7 +213,7 @@ class Payment(Base):
     @property
     def activates(self) -> bool:
         """Whether its success gives the customer a period of a plan."""
-        return self.purpose is not PaymentPurpose.LIVE_CHECK
+        return self.purpose in BUYS
 
     def __repr__(self) -> str:
         """The public id is enough to find everything."""

@@ -46,4 +46,9 @@ class PaymentMethod(Base):
     expiry_year: Mapped[int | None]
     bank: Mapped[str | None] = mapped_column(String(120))
     created_at: Mapped[datetime] = mapped_column(Moment)
+    #: When the customer last chose it; the latest is the one to charge.
+    preferred_at: Mapped[datetime] = mapped_column(Moment)
+    #: A refusal that forbids another try (gateways.declines, STOP), and its code.
+    stopped_at: Mapped[datetime | None] = mapped_column(Moment)
+    stop_code: Mapped[str | None] = mapped_column(String(64))
     detached_at: Mapped[datetime | None] = mapped_column(Moment)

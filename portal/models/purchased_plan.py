@@ -3,12 +3,22 @@
 from __future__ import annotations
 
 from datetime import datetime
+from enum import StrEnum
 
 from sqlalchemy import BigInteger, CheckConstraint, ForeignKey, Index, String
 from sqlalchemy.orm import Mapped, mapped_column
 
 from portal.database import Base
-from portal.models.base import Moment, identity
+from portal.models.base import Moment, identity, one_of
+
+
+class Revocation(StrEnum):
+    """Why a period counts no more."""
+
+    REFUNDED = "refunded"
+    CANCELED = "canceled"
+    #: Another plan took its place; its unused value was credited.
+    REPLACED = "replaced"
 
 
 class PurchasedPlan(Base):
@@ -17,6 +27,7 @@ class PurchasedPlan(Base):
     __tablename__ = "purchased_plans"
     __table_args__ = (
         CheckConstraint("ends_at > starts_at", name="period_forward"),
+        CheckConstraint("(revoked_at IS NULL) = (revoked_because IS NULL)", name="revoked_for_a_reason"),
         CheckConstraint("emails_used >= 0 AND emails_used <= email_quota", name="used_within_quota"),
         Index("ix_purchased_plans_user_id_ends_at", "user_id", "ends_at"),
     )
@@ -32,8 +43,9 @@ class PurchasedPlan(Base):
     ends_at: Mapped[datetime] = mapped_column(Moment)
     email_quota: Mapped[int]
     emails_used: Mapped[int] = mapped_column(default=0)
-    #: The money went back; the period counts no more.
+    #: The money went back, or another plan took its place; the period counts no more.
     revoked_at: Mapped[datetime | None] = mapped_column(Moment)
+    revoked_because: Mapped[Revocation | None] = mapped_column(one_of(Revocation, "revoked_because"))
     created_at: Mapped[datetime] = mapped_column(Moment)
 
     @property

@@ -44,6 +44,9 @@ class Refund(Base):
             unique=True,
             postgresql_where=text("gateway_refund_id IS NOT NULL"),
         ),
+        Index(
+            "ix_refunds_next_check_at", "next_check_at", postgresql_where=text("next_check_at IS NOT NULL")
+        ),
     )
 
     id: Mapped[int] = identity()
@@ -59,4 +62,9 @@ class Refund(Base):
     reason: Mapped[str] = mapped_column(String(250), default="")
     failure_code: Mapped[str | None] = mapped_column(String(64))
     created_at: Mapped[datetime] = mapped_column(Moment)
+    #: When the gateway first heard of the present key; keys are forgotten.
+    called_at: Mapped[datetime | None] = mapped_column(Moment)
+    #: When it is carried on; empty when there is nothing left to do.
+    next_check_at: Mapped[datetime | None] = mapped_column(Moment)
+    checks: Mapped[int] = mapped_column(default=0)
     finished_at: Mapped[datetime | None] = mapped_column(Moment)

@@ -59,6 +59,13 @@ class Subscription(Base):
             "current_period_end",
             postgresql_where=text("status IN ('active', 'past_due')"),
         ),
+        # What the scheduler looks through: its cost grows with what is due, not with what exists.
+        Index("ix_subscriptions_look_at", "look_at", postgresql_where=text("look_at IS NOT NULL")),
+        Index(
+            "ix_subscriptions_charge_look_at",
+            "charge_look_at",
+            postgresql_where=text("charge_look_at IS NOT NULL"),
+        ),
     )
 
     id: Mapped[int] = identity()
@@ -73,6 +80,18 @@ class Subscription(Base):
     current_period_end: Mapped[datetime] = mapped_column(Moment)
     auto_renew: Mapped[bool] = mapped_column(default=False)
     payment_method_id: Mapped[int | None] = mapped_column(BigInteger, ForeignKey("payment_methods.id"))
+    #: The agreement in force: its terms are those of the next renewal.
+    consent_id: Mapped[int | None] = mapped_column(BigInteger, ForeignKey("consents.id"))
+    #: When the saved method is charged next; empty when it will not be.
+    charge_due_at: Mapped[datetime | None] = mapped_column(Moment)
+    #: When the scheduler next hands the charge to a worker: then, or later when one has it already.
+    charge_look_at: Mapped[datetime | None] = mapped_column(Moment)
+    #: When the next word to the customer, or the end, falls due.
+    look_at: Mapped[datetime | None] = mapped_column(Moment)
+    #: The charge is held back since then, because its notice could not be sent.
+    held_since: Mapped[datetime | None] = mapped_column(Moment)
+    #: While a renewal is being tried, what was paid may be used until then; otherwise the period's end.
+    grace_until: Mapped[datetime | None] = mapped_column(Moment)
     created_at: Mapped[datetime] = mapped_column(Moment)
     ended_at: Mapped[datetime | None] = mapped_column(Moment)
 

@@ -42,8 +42,9 @@ def without(index: str | None) -> Iterator[None]:
 
 
 _REFUND = """
-    INSERT INTO refunds (payment_id, gateway, key, amount, currency, status, source, reason, created_at)
-    SELECT id, gateway, '{0}', 600, 'RUB', '{0}', 'operator', '', created_at FROM payments
+    INSERT INTO refunds (payment_id, gateway, key, amount, currency, status, source, reason, created_at,
+    checks)
+    SELECT id, gateway, '{0}', 600, 'RUB', '{0}', 'operator', '', created_at, 0 FROM payments
     WHERE id = (SELECT min(id) FROM payments)"""
 
 #: What breaks each invariant, by SQL, in a shop where one customer has paid for two plans.
@@ -114,8 +115,9 @@ def test_a_method_of_somebody_else_renews_nothing(shop: Callable[[], list[str]],
     """Renewal by another customer's card, or by one that was unlinked, is reported."""
     stranger = a_customer(now)
     run(
-        "INSERT INTO payment_methods (user_id, gateway, token, fingerprint, kind, title, created_at) VALUES"
-        " (:user, 'cloudpayments', 'x', 'f', 'bank_card', 'Visa', :now)",
+        "INSERT INTO payment_methods (user_id, gateway, token, fingerprint, kind, title, created_at,"
+        " preferred_at) VALUES"
+        " (:user, 'cloudpayments', 'x', 'f', 'bank_card', 'Visa', :now, :now)",
         user=stranger.id,
         now=now,
     )

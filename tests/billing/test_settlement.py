@@ -222,6 +222,10 @@ def _agree(payment: Payment, user: User, now: datetime, **changes: Any) -> None:
         "period_days": 30,
         "address": "",
         "user_agent": "",
+        "plan_id": payment.plan_id,
+        "plan_code": payment.plan_code,
+        "plan_title": payment.plan_title,
+        "email_quota": payment.email_quota,
         "given_at": now,
     }
     with transaction() as session:

@@ -63,6 +63,7 @@ def _method(user: User, **changes: object) -> None:
         "kind": "bank_card",
         "title": "Visa",
         "created_at": clock.now(),
+        "preferred_at": clock.now(),
     }
     with transaction() as session:
         session.add(PaymentMethod(**(row | changes)))

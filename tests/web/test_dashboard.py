@@ -119,6 +119,7 @@ def test_renewal_and_the_saved_card(app: Flask, browser: Browser) -> None:
                 expiry_month=4,
                 expiry_year=2029,
                 created_at=now,
+                preferred_at=now,
             )
             session.add(card)
             session.flush()
