@@ -17,7 +17,7 @@ from flask.cli import with_appcontext
 from config import ConfigError
 from portal import clock, running, worker
 from portal.accounts import demo, registration
-from portal.billing import invariants, plans, reconciliation, subscriptions, sweep
+from portal.billing import invariants, plans, reconciliation, renewals, sweep, tending
 from portal.errors import PortalError
 
 
@@ -28,6 +28,7 @@ def init_app(app: Flask) -> None:
         check_invariants,
         reconcile,
         expire,
+        renew_due,
         send_notices,
         work,
         scheduler,
@@ -80,7 +81,14 @@ def reconcile(*, since: str | None) -> None:
 @with_appcontext
 def expire() -> None:
     """Say of subscriptions whose paid time is over that it is over."""
-    click.echo(f"Subscriptions expired: {subscriptions.expire(clock.now())}.")
+    click.echo(f"Subscriptions expired: {tending.expire(clock.now())}.")
+
+
+@click.command("renew-due")
+@with_appcontext
+def renew_due() -> None:
+    """Hand every renewal that is due to the workers, and say how many."""
+    click.echo(f"Renewals handed out: {renewals.hand_out(clock.now())}.")
 
 
 @click.command("send-notices")

@@ -15,7 +15,7 @@ from typing import Any
 from sqlalchemy.orm import Session
 
 from portal import running
-from portal.billing import consents, doors, orders, payments, plans, settlement, subscriptions
+from portal.billing import consents, doors, orders, payments, plans, settlement, subscriptions, trouble
 from portal.billing.consents import Agreement, ClientInfo
 from portal.billing_mode import BillingMode
 from portal.database import db, transaction
@@ -23,7 +23,6 @@ from portal.errors import InvalidRequest
 from portal.gateways.base import (
     GatewayClosed,
     GatewayError,
-    GatewayRejected,
     NextStep,
 )
 from portal.models import GatewayName, Payment, PaymentPurpose, PaymentStatus, Plan, User
@@ -107,7 +106,7 @@ def lead(payment: Payment, user: User, now: datetime) -> Order:
     try:
         step = doors.gateway(payment.gateway).start(order)
     except GatewayError as error:
-        _note_trouble(payment, error, now)
+        trouble.note(payment, error, now)
         raise
     noted = _note_step(payment, step, now)
     page = step.confirmation_url if noted.is_open else None
@@ -190,32 +189,6 @@ def _note_step(payment: Payment, step: NextStep, now: datetime) -> Payment:
         row = _locked(session, payment)
         settlement.settle(session, row, step.snapshot, now)
     return payments.reread(payment.id)
-
-
-def _note_trouble(payment: Payment, error: GatewayError, now: datetime) -> None:
-    """Write down that the call did not end well: refused for certain, or nobody knows."""
-    # A key that was used before with other bytes says nothing about what became of the first request.
-    refused = isinstance(error, GatewayRejected) and error.parameter != "Idempotence-Key"
-    log.error(
-        "Create payment error: %s at %s: %s %s",
-        payment.transaction_id,
-        payment.gateway.value,
-        error.code,
-        error.detail,
-    )
-    with transaction() as session:
-        row = _locked(session, payment)
-        if row.status not in {PaymentStatus.PENDING, PaymentStatus.UNKNOWN}:
-            return
-        written = session.get_one(Payment, payment.id)
-        if refused:
-            written.status, written.failed_at, written.failure_code = PaymentStatus.FAILED, now, error.code
-            written.next_check_at = None
-        else:
-            written.status, written.next_check_at = (
-                PaymentStatus.UNKNOWN,
-                now + timedelta(seconds=payments.ANSWER_LIMIT),
-            )
 
 
 def _locked(session: Session, payment: Payment) -> Any:

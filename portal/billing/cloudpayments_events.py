@@ -218,6 +218,7 @@ def _snapshot(
         saved_method=told.saved_method,
         failure_code=failure_code or told.failure_code,
         happened_at=told.happened_at,
+        retry_after=told.retry_after,
     )
 
 

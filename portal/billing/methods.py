@@ -16,10 +16,21 @@ from portal.secrets import vault
 _methods: Any = PaymentMethod.__table__
 
 
-def is_agreed(session: Session, payment_id: int) -> bool:
-    """Whether the customer agreed with this very payment to have the method kept, and still does."""
-    agreed = exists().where(Consent.payment_id == payment_id, Consent.withdrawn_at.is_(None))
-    return bool(session.scalar(select(agreed)))
+def agreement_of(session: Session, payment_id: int, method: SavedMethod) -> int | None:
+    """The agreement that the customer gave with this very payment to have the method kept, if it still holds.
+
+    News of a payment may be late: a method that was unlinked since is not linked again by it.
+    """
+    agreed = select(Consent).where(Consent.payment_id == payment_id, Consent.withdrawn_at.is_(None))
+    consent = session.scalar(agreed)
+    if consent is None:
+        return None
+    unlinked = exists().where(
+        PaymentMethod.user_id == consent.user_id,
+        PaymentMethod.fingerprint.in_([_fingerprint(name, method.token) for name in GatewayName]),
+        PaymentMethod.detached_at > consent.given_at,
+    )
+    return None if session.scalar(select(unlinked)) else consent.id
 
 
 def keep(session: Session, user_id: int, gateway: GatewayName, method: SavedMethod, now: datetime) -> int:
@@ -31,7 +42,7 @@ def keep(session: Session, user_id: int, gateway: GatewayName, method: SavedMeth
         "user_id": user_id,
         "gateway": gateway,
         "token": method.token.encode(),
-        "fingerprint": vault().fingerprint(f"{gateway.value}:{method.token}"),
+        "fingerprint": _fingerprint(gateway, method.token),
         "kind": method.kind[:32],
         "title": method.title[:120],
         "last4": method.last4,
@@ -50,3 +61,7 @@ def keep(session: Session, user_id: int, gateway: GatewayName, method: SavedMeth
         set_={"title": written.excluded.title, "preferred_at": now},
     )
     return int(session.execute(kept.returning(_methods.c.id)).scalar_one())
+
+
+def _fingerprint(gateway: GatewayName, token: str) -> str:
+    return vault().fingerprint(f"{gateway.value}:{token}")

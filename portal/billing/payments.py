@@ -10,6 +10,7 @@ from datetime import datetime, timedelta
 from threading import BoundedSemaphore
 
 from sqlalchemy import select, update
+from sqlalchemy.orm import Session
 
 from portal import running
 from portal.billing import doors, settlement
@@ -18,7 +19,7 @@ from portal.database import changed, db, transaction
 from portal.errors import InvalidRequest, NotFound
 from portal.gateways import declines
 from portal.gateways.base import GatewayClosed, GatewayError, Outcome, PaymentOrder, PaymentSnapshot
-from portal.models import GatewayName, Payment, PaymentStatus, User
+from portal.models import GatewayName, Payment, PaymentPurpose, PaymentStatus, User
 
 log = logging.getLogger(__name__)
 
@@ -181,25 +182,27 @@ def refresh(payment_id: int, now: datetime) -> Payment:
             raise PaymentNotFound
         if told is not None:
             settlement.settle(session, row, told, now)
-        _close_if_over(session.get_one(Payment, payment_id, populate_existing=True), told, now)
+        _close_if_over(session, payment_id, told, now)
     return reread(payment_id)
 
 
-def _close_if_over(payment: Payment, told: PaymentSnapshot | None, now: datetime) -> None:
+def _close_if_over(session: Session, payment_id: int, told: PaymentSnapshot | None, now: datetime) -> None:
     """End what can end no other way: an order the gateway never saw, once it is too late for it to come."""
+    payment = settlement.locked(session, payment_id=payment_id)
+    assert payment is not None  # the caller holds it
     age = now - (payment.called_at or payment.created_at)
-    if payment.status is PaymentStatus.UNKNOWN and told is None and age > ANSWER_LIMITS[payment.gateway]:
+    # A saved method is charged by one call, so nothing is still to come for it; an order waits for its payer.
+    one_call = payment.purpose is PaymentPurpose.RENEWAL and payment.status is PaymentStatus.PENDING
+    undecided = payment.status is PaymentStatus.UNKNOWN or one_call
+    if undecided and told is None and age > ANSWER_LIMITS[payment.gateway]:
         # Looked up after the gateway's own answer limit and not there: it was never created.
-        payment.status, payment.failed_at, payment.failure_code = PaymentStatus.FAILED, now, "not_created"
-        payment.next_check_at = None
-    elif (
-        payment.status in {PaymentStatus.PENDING, PaymentStatus.FAILED}
-        and _holds_nothing(told)
-        and now >= payment.expires_at
-    ):
+        settlement.close(session, payment, "not_created", now)
+    elif _holds_nothing(told) and now >= payment.expires_at:
         if payment.status is PaymentStatus.PENDING:
-            payment.status, payment.failed_at, payment.failure_code = PaymentStatus.FAILED, now, "expired"
-        payment.next_check_at = None
+            settlement.close(session, payment, "expired", now)
+        elif payment.status is PaymentStatus.FAILED:
+            forgotten = update(Payment).where(Payment.id == payment_id).values(next_check_at=None)
+            session.execute(forgotten.execution_options(synchronize_session=False))
 
 
 def _holds_nothing(told: PaymentSnapshot | None) -> bool:

@@ -9,6 +9,7 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from datetime import datetime
+from itertools import pairwise
 from typing import Any
 
 from sqlalchemy import select
@@ -21,6 +22,8 @@ from portal.errors import InvalidRequest
 from portal.models import Setting
 
 FRESH_SECONDS = 3.0
+#: Card networks fine a shop that charges one card more often for one period.
+MOST_TRIES = 4
 SECRETS = frozenset({"cloudpayments_api_secret", "yookassa_secret_key"})
 
 
@@ -40,6 +43,10 @@ class ShopSettings:
     first_gateway: str = "cloudpayments"
     auto_renewal_enabled: bool = True
     auto_renewal_days_before: int = 3
+    #: Days after the first try of a renewal on which it is tried again.
+    retry_schedule: str = "0,1,3,7"
+    #: How long after its end an unpaid period may still be used while its renewal is being tried.
+    grace_days: int = 5
     refund_window_days: int = 14
     refund_policy: str = "full"
     seller_name: str = ""
@@ -55,6 +62,10 @@ class ShopSettings:
     def yookassa_test_mode(self) -> bool:
         """A test shop's key says so itself (yookassa.md 1.2)."""
         return self.yookassa_secret_key.startswith("test_")
+
+    def retry_days(self) -> tuple[int, ...]:
+        """The schedule as days, growing; the first try is on day 0."""
+        return tuple(int(day) for day in self.retry_schedule.split(","))
 
     def __repr__(self) -> str:
         """Secrets stay out of logs."""
@@ -140,6 +151,21 @@ def _parse(name: str, kind: str, text: str) -> str | int | bool:
         if not (text.isascii() and text.isdigit() and len(text) <= 4):
             raise InvalidRequest(f"{name}: нужно целое число от 0 до 9999.")
         return int(text)
+    if name == "retry_schedule":
+        return _days(text)
     if name in CHOICES and text not in CHOICES[name]:
         raise InvalidRequest(f"{name}: нужно одно из {', '.join(sorted(CHOICES[name]))}.")
     return text
+
+
+def _days(text: str) -> str:
+    """At most four growing numbers of days, the first of them 0: the card networks allow no more tries."""
+    words = [word.strip() for word in text.split(",")]
+    if not all(word.isascii() and word.isdigit() and len(word) <= 2 for word in words):
+        raise InvalidRequest("retry_schedule: нужны числа дней через запятую, например 0,1,3,7.")
+    days = [int(word) for word in words]
+    if days[0] != 0 or len(days) > MOST_TRIES or any(a >= b for a, b in pairwise(days)):
+        raise InvalidRequest(
+            "retry_schedule: первое число 0, дальше по возрастанию, всего не больше четырёх."
+        )
+    return ",".join(map(str, days))

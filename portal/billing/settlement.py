@@ -15,11 +15,11 @@ from typing import Any
 from sqlalchemy import Row, exists, literal, select, update
 from sqlalchemy.orm import Session
 
-from portal.billing import cases, doors, methods, notices, subscriptions
+from portal.billing import cases, doors, methods, notices, retries, subscriptions
 from portal.billing_mode import BillingMode
 from portal.database import changed
 from portal.gateways.base import Outcome, PaymentSnapshot
-from portal.models import CaseKind, GatewayName, Payment, PaymentStatus, User
+from portal.models import CaseKind, GatewayName, Payment, PaymentPurpose, PaymentStatus, User
 from portal.models.payment import BUYS, may_move
 from portal.money import to_wire
 
@@ -96,6 +96,16 @@ def settle(session: Session, payment: Row[Any], told: PaymentSnapshot, now: date
     return _underway(session, payment, told, now)
 
 
+def close(session: Session, payment: Row[Any], code: str, now: datetime) -> None:
+    """End a payment that :func:`locked` gave and that can take no money, for a reason of ours.
+
+    A renewal goes on from there as after any other refusal.
+    """
+    _move(session, payment, PaymentStatus.FAILED, failure_code=code[:64], failed_at=now, next_check_at=None)
+    if payment.purpose is PaymentPurpose.RENEWAL:
+        retries.after_refusal(session, payment, code, None, now)
+
+
 def mismatch(payment: Row[Any], told: PaymentSnapshot) -> CaseKind | None:
     """What the gateway says that does not fit our order, if anything. Exact: a kopeck is a mismatch."""
     if told.currency != payment.currency:
@@ -120,6 +130,8 @@ def _captured(session: Session, payment: Row[Any], told: PaymentSnapshot, now: d
         return _case(session, wrong, payment, told, now)
     if _belongs_to_another(session, payment, told):
         return _case(session, CaseKind.UNKNOWN_PAYMENT, payment, told, now)
+    if _is_paid_by_another(session, payment):
+        return _case(session, CaseKind.SECOND_CAPTURE, payment, told, now)
     _move(
         session,
         payment,
@@ -139,14 +151,17 @@ def _captured(session: Session, payment: Row[Any], told: PaymentSnapshot, now: d
 
 def _deliver(session: Session, payment: Row[Any], told: PaymentSnapshot, now: datetime) -> None:
     """Give what was paid for, keep the method where that was agreed, and tell the customer."""
-    method_id = None
-    recurring = payment.billing_mode is BillingMode.RECURRING
-    if told.saved_method and recurring and methods.is_agreed(session, payment.id):
-        method_id = methods.keep(session, payment.user_id, payment.gateway, told.saved_method, now)
-    ends_at = subscriptions.activate(session, payment, method_id, now)
+    agreed = None
+    if told.saved_method and payment.billing_mode is BillingMode.RECURRING:
+        consent_id = methods.agreement_of(session, payment.id, told.saved_method)
+        if consent_id is not None:
+            kept = methods.keep(session, payment.user_id, payment.gateway, told.saved_method, now)
+            agreed = subscriptions.Agreed(kept, consent_id)
+    ends_at = subscriptions.activate(session, payment, agreed, now)
     facts = {**_facts(payment, told), "ends_at": ends_at.isoformat()}
+    kind = "renewed" if payment.purpose is PaymentPurpose.RENEWAL else "payment_succeeded"
     key = f"payment_succeeded:{payment.transaction_id}"
-    notices.announce(session, payment.user_id, "payment_succeeded", key, facts, now)
+    notices.announce(session, payment.user_id, kind, key, facts, now)
 
 
 def _held(session: Session, payment: Row[Any], told: PaymentSnapshot, now: datetime) -> Settlement:
@@ -193,12 +208,15 @@ def _refused(session: Session, payment: Row[Any], told: PaymentSnapshot, now: da
     if not may_move(payment.status, PaymentStatus.FAILED):
         return Settlement(Verdict.IGNORED, f"a refusal after it {payment.status.value}", payment.id)
     values: dict[str, Any] = {"failure_code": told.failure_code and told.failure_code[:64], "failed_at": now}
-    if payment.gateway is GatewayName.YOOKASSA:
+    renewal = payment.purpose is PaymentPurpose.RENEWAL
+    if payment.gateway is GatewayName.YOOKASSA or renewal:
         # YooKassa's canceled is final; CloudPayments' payer may try again in the same widget
-        # (cloudpayments.md 7.11).
+        # (cloudpayments.md 7.11), but nobody is at a widget when a saved card is charged.
         values |= {"gateway_payment_id": told.gateway_payment_id, "next_check_at": None}
     _move(session, payment, PaymentStatus.FAILED, **values)
-    if payment.superseded_at is None and payment.purpose in BUYS:
+    if renewal:
+        retries.after_refusal(session, payment, told.failure_code, told.retry_after, now)
+    elif payment.superseded_at is None and payment.purpose in BUYS:
         key = f"payment_failed:{payment.transaction_id}"
         facts = {**_facts(payment, told), "failure_code": told.failure_code}
         notices.announce(
@@ -250,6 +268,19 @@ def _belongs_to_another(session: Session, payment: Row[Any], told: PaymentSnapsh
         _payments.c.id != payment.id,
     )
     return bool(session.scalar(select(taken)))
+
+
+def _is_paid_by_another(session: Session, payment: Row[Any]) -> bool:
+    """Whether another attempt has paid for the period that this renewal is about (law 2)."""
+    if payment.purpose is not PaymentPurpose.RENEWAL:
+        return False
+    paid = exists().where(
+        _payments.c.subscription_id == payment.subscription_id,
+        _payments.c.period_start == payment.period_start,
+        _payments.c.purpose == PaymentPurpose.RENEWAL,
+        _payments.c.status == PaymentStatus.SUCCEEDED,
+    )
+    return bool(session.scalar(select(paid)))
 
 
 def _case(

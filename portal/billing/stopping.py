@@ -34,7 +34,14 @@ def stop_charging(session: Session, subscription_id: int, because: Because, now:
     stopped = (
         update(_subscriptions)
         .where(_subscriptions.c.id == subscription_id)
-        .values(auto_renew=False, charge_due_at=None, charge_look_at=None, held_since=None, look_at=now)
+        .values(
+            auto_renew=False,
+            charge_due_at=None,
+            charge_look_at=None,
+            grace_until=None,
+            held_since=None,
+            look_at=now,
+        )
         .returning(_subscriptions.c.consent_id)
     )
     consent_id = session.execute(stopped).scalar()

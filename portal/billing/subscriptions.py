@@ -10,13 +10,22 @@ from typing import Any
 from sqlalchemy import Row, func, insert, select, update
 from sqlalchemy.orm import Session
 
-from portal.database import db, transaction
+from portal.billing import agenda
+from portal.billing.stopping import Because, stop_charging, withdraw
+from portal.database import db
 from portal.models import PaymentMethod, PurchasedPlan, Revocation, Subscription, SubscriptionStatus
-from portal.models.subscription import may_move
+from portal.models.subscription import LIVE, may_move
 
-_LIVE = (SubscriptionStatus.ACTIVE, SubscriptionStatus.PAST_DUE)
 _subscriptions: Any = Subscription.__table__
 _purchased: Any = PurchasedPlan.__table__
+
+
+@dataclass(frozen=True, slots=True)
+class Agreed:
+    """A method that was just saved, and the agreement to charge it."""
+
+    method_id: int
+    consent_id: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,35 +36,55 @@ class Standing:
     current: PurchasedPlan | None
     upcoming: tuple[PurchasedPlan, ...]
     ends_at: datetime | None  # of all that is paid
+    usable_until: datetime | None  # that, or the end of the grace after it
     days_left: int  # of all that is paid, begun days count
     auto_renew: bool
     method: PaymentMethod | None
+    charge_due_at: datetime | None  # the next charge, where one is planned
+    subscription: Subscription | None  # the live one
 
 
-def activate(session: Session, payment: Row[Any], method_id: int | None, now: datetime) -> datetime:
+def activate(session: Session, payment: Row[Any], agreed: Agreed | None, now: datetime) -> datetime:
     """Give the period that *payment* paid for, and say when it ends.
 
     Called once per payment, under the lock of payment and user.
 
-    A period begins now, or where the paid time ends: nothing that was paid for is lost.
+    A period begins now, or where the paid time ends: nothing that was paid for is lost. In the days of grace
+    it begins where the paid time ended, since what was not paid for was used already.
     """
     live = session.execute(
         select(_subscriptions)
-        .where(_subscriptions.c.user_id == payment.user_id, _subscriptions.c.status.in_(_LIVE))
+        .where(_subscriptions.c.user_id == payment.user_id, _subscriptions.c.status.in_(LIVE))
         .with_for_update()  # it may be expiring in this very moment; then there is none, and a new one begins
     ).one_or_none()
     assert live is None or may_move(live.status, SubscriptionStatus.ACTIVE)
     goes_on = live is not None and live.current_period_end > now
     starts_at = max(now, _paid_until(session, payment.user_id) or now)
+    if live is not None and live.grace_until is not None and live.grace_until > now:
+        starts_at = min(starts_at, live.current_period_end)
+        goes_on = True
     ends_at = starts_at + timedelta(days=payment.period_days)
+    renews = agreed is not None or (live is not None and live.auto_renew)
+    plan = agenda.cycle(starts_at, ends_at, renews=renews)
     values = {
         "plan_id": payment.plan_id,
         "status": SubscriptionStatus.ACTIVE,
         "current_period_start": live.current_period_start if live is not None and goes_on else now,
         "current_period_end": ends_at,
+        "charge_due_at": plan.charge_due_at,
+        "charge_look_at": plan.charge_due_at,
+        "grace_until": plan.grace_until,
+        "held_since": None,
+        "look_at": now,
     }
-    if method_id is not None:
-        values |= {"auto_renew": True, "payment_method_id": method_id}
+    if agreed is not None:
+        values |= {
+            "auto_renew": True,
+            "payment_method_id": agreed.method_id,
+            "consent_id": agreed.consent_id,
+        }
+        if live is not None and live.consent_id != agreed.consent_id:
+            withdraw(session, live.consent_id, Because.REPLACED, now)
     if live is None:
         row = {"auto_renew": False, "user_id": payment.user_id, "created_at": now, **values}
         written = insert(_subscriptions).values(row).returning(_subscriptions.c.id)
@@ -115,7 +144,7 @@ def revoke(session: Session, payment: Row[Any], now: datetime) -> None:
     later = _move_up(session, payment.user_id, max(now, period.starts_at), now)
     live = session.scalar(
         select(Subscription)
-        .where(Subscription.user_id == payment.user_id, Subscription.status.in_(_LIVE))
+        .where(Subscription.user_id == payment.user_id, Subscription.status.in_(LIVE))
         .with_for_update()
         .execution_options(populate_existing=True)
     )
@@ -124,9 +153,12 @@ def revoke(session: Session, payment: Row[Any], now: datetime) -> None:
     own = [one for one in later if one.subscription_id == live.id]
     if own:
         live.current_period_end, live.plan_id = own[-1].ends_at, own[-1].plan_id
+        session.flush()
+        replan(session, live, now)
     elif live.id == period.subscription_id:
         live.current_period_end = max(now, live.current_period_start)
-        live.status, live.ended_at, live.auto_renew = SubscriptionStatus.CANCELED, now, False
+        live.status, live.ended_at = SubscriptionStatus.CANCELED, now
+        stop_charging(session, live.id, Because.CANCELED, now)
 
 
 def _move_up(session: Session, user_id: int, end: datetime, now: datetime) -> list[PurchasedPlan]:
@@ -160,55 +192,72 @@ def standing(user_id: int, now: datetime) -> Standing:
     subscription = db.session.scalar(
         select(Subscription).where(Subscription.user_id == user_id).order_by(Subscription.id.desc()).limit(1)
     )
-    method = (
-        db.session.get(PaymentMethod, subscription.payment_method_id)
-        if subscription is not None and subscription.payment_method_id
-        else None
-    )
+    live = subscription if subscription is not None and is_usable(subscription, now) else None
+    method = _method(live)
     ends_at = max((period.ends_at for period in periods), default=None)
+    current = next((period for period in periods if period.starts_at <= now), None)
     return Standing(
         status=_status(subscription, now),
-        current=next((period for period in periods if period.starts_at <= now), None),
+        current=current if current or periods or live is None else _in_grace(live),
         upcoming=tuple(period for period in periods if period.starts_at > now),
         ends_at=ends_at,
+        usable_until=_usable_until(ends_at, live),
         days_left=ceil((ends_at - now) / timedelta(days=1)) if ends_at else 0,
-        auto_renew=bool(subscription and subscription.auto_renew and method and method.detached_at is None),
-        method=method if method is not None and method.detached_at is None else None,
+        auto_renew=bool(live and live.auto_renew and method),
+        method=method,
+        charge_due_at=live.charge_due_at if live else None,
+        subscription=live,
+    )
+
+
+def _usable_until(ends_at: datetime | None, live: Subscription | None) -> datetime | None:
+    """The end of all that is paid, or of the grace where the paid time is over."""
+    return ends_at or (live.grace_until if live is not None else None)
+
+
+def is_usable(subscription: Subscription, now: datetime) -> bool:
+    """Whether what was paid, or the grace after it, still lasts."""
+    last = max(filter(None, (subscription.current_period_end, subscription.grace_until)))
+    return subscription.status in LIVE and now < last
+
+
+def _method(subscription: Subscription | None) -> PaymentMethod | None:
+    """The method that a renewal would charge, unless it was unlinked."""
+    if subscription is None or subscription.payment_method_id is None:
+        return None
+    method = db.session.get(PaymentMethod, subscription.payment_method_id)
+    return method if method is not None and method.detached_at is None else None
+
+
+def _in_grace(subscription: Subscription) -> PurchasedPlan | None:
+    """The period that is over and may still be used while its renewal is being tried."""
+    return db.session.scalar(
+        select(PurchasedPlan).where(
+            PurchasedPlan.subscription_id == subscription.id,
+            PurchasedPlan.ends_at == subscription.current_period_end,
+            PurchasedPlan.revoked_at.is_(None),
+        )
     )
 
 
 def _status(subscription: Subscription | None, now: datetime) -> str:
     if subscription is None:
         return "none"
-    if subscription.status in _LIVE and subscription.current_period_end <= now:
+    if subscription.status in LIVE and not is_usable(subscription, now):
         return SubscriptionStatus.EXPIRED.value
+    if subscription.status in LIVE and subscription.current_period_end <= now:
+        return SubscriptionStatus.PAST_DUE.value
     return subscription.status.value
 
 
-def expire(now: datetime, limit: int = 500) -> int:
-    """Say of subscriptions whose paid time is over that it is over.
-
-    Access ended by itself; this only tells about it.
-    """
-    with transaction() as session:
-        over = (
-            select(Subscription.id)
-            .where(Subscription.status.in_(_LIVE), Subscription.current_period_end <= now)
-            .order_by(Subscription.current_period_end)
-            .limit(limit)
-            .with_for_update(skip_locked=True)
-            # A subquery with a limit may be run once a row; this one has to be run once.
-            .cte("over")
-        )
-        ended = session.execute(
-            update(Subscription)
-            .where(
-                Subscription.id.in_(select(over.c.id)),
-                Subscription.status.in_(_LIVE),
-                Subscription.current_period_end <= now,
-            )
-            .values(status=SubscriptionStatus.EXPIRED, ended_at=now, auto_renew=False)
-            .returning(Subscription.id)
-            .execution_options(synchronize_session=False)
-        ).all()
-    return len(ended)
+def replan(session: Session, subscription: Subscription, now: datetime) -> None:
+    """Work out anew when the live *subscription* is charged; in the caller's transaction, under its locks."""
+    last = session.scalars(
+        select(PurchasedPlan)
+        .where(PurchasedPlan.subscription_id == subscription.id, PurchasedPlan.revoked_at.is_(None))
+        .order_by(PurchasedPlan.ends_at.desc())
+        .limit(1)
+    ).one()
+    plan = agenda.cycle(last.starts_at, last.ends_at, renews=subscription.auto_renew)
+    subscription.charge_due_at = subscription.charge_look_at = plan.charge_due_at
+    subscription.grace_until, subscription.held_since, subscription.look_at = plan.grace_until, None, now

@@ -16,7 +16,7 @@ from typing import Any, TypeVar
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
-from portal.billing import bindings, cases, inbox, lookback, notices, payments, subscriptions
+from portal.billing import bindings, cases, inbox, lookback, notices, payments, renewals, tending
 from portal.database import db, release, transaction
 from portal.gateways.base import GatewayError
 from portal.models import (
@@ -29,7 +29,6 @@ from portal.models import (
     Payment,
     PaymentStatus,
     Subscription,
-    SubscriptionStatus,
     WebhookEvent,
 )
 from portal.models.payment import OPEN
@@ -54,7 +53,8 @@ def sweep(now: datetime) -> int:
     Trouble with one row stops no other.
     """
     # What needs no gateway comes first: a slow one must not keep it waiting.
-    done = subscriptions.expire(now)
+    done = sum(_each("subscription", lambda found: tending.tend(found, now), tending.due(now)))
+    done += renewals.hand_out(now)
     done += sum(_each("letter", notices.deliver, notices.due(now, _AT_ONCE)))
     done += sum(_each("notification", inbox.process, inbox.waiting(now, _AT_ONCE)))
     done += sum(_each("payment", lambda found: payments.refresh(found, now), _claim_payments(now)))
@@ -103,7 +103,6 @@ def ask_about_everything_open(now: datetime) -> tuple[int, int]:
 
 def next_due(now: datetime) -> datetime | None:
     """When the next thing falls due after *now*; ``None`` when nothing is waiting."""
-    live = (SubscriptionStatus.ACTIVE, SubscriptionStatus.PAST_DUE)
     moments = [
         db.session.scalar(select(func.min(column)).where(column > now, *conditions))
         for column, conditions in (
@@ -114,7 +113,8 @@ def next_due(now: datetime) -> datetime | None:
                 Notification.next_attempt_at,
                 (Notification.sent_at.is_(None), Notification.channel == Channel.EMAIL),
             ),
-            (Subscription.current_period_end, (Subscription.status.in_(live),)),
+            (Subscription.look_at, ()),
+            (Subscription.charge_look_at, ()),
         )
     ]
     release()

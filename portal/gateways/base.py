@@ -68,6 +68,7 @@ class PaymentSnapshot:
     failure_code: str | None = None  # the gateway's own code; gateways.declines has the sentence
     happened_at: datetime | None = None  # UTC; capture or refusal by the gateway's clock
     confirmation_url: str | None = None
+    retry_after: datetime | None = None  # not to be charged again before that
 
 
 @dataclass(frozen=True, slots=True)

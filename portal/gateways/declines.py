@@ -4,8 +4,8 @@ The codes: YooKassa's ``cancellation_details.reason``
 (https://yookassa.ru/developers/payment-acceptance/after-the-payment/declined-payments) and CloudPayments'
 ``ReasonCode`` (https://developers.cloudpayments.ru/, "Коды ошибок"; 3001 to 3008 are a Check that was not
 answered with 0). Beside them stand the codes that the portal itself writes down, the same for both gateways:
-``expired``, ``not_created``, ``canceled``, ``superseded`` and those of a refused request. The sentences are
-for the customer; the action is for whoever charges a saved method.
+``expired``, ``not_created``, ``canceled``, ``superseded``, ``method_gone`` and those
+of a refused request. The sentences are for the customer; the action is for whoever charges a saved method.
 """
 
 from __future__ import annotations
@@ -199,8 +199,8 @@ _TABLE: tuple[tuple[Action, str, str, str, str], ...] = (
     ),
     (
         _STOP,
-        "",
-        "6010 6011 6025",
+        "method_gone",
+        "6010 6011 6025 method_gone",
         "Сохранённый способ оплаты больше не действует. Оплатите заново и сохраните карту или счёт ещё раз.",
         "The saved payment method no longer works. Pay again and save the card or account once more.",
     ),

@@ -37,6 +37,10 @@ MOVES: dict[SubscriptionStatus, frozenset[SubscriptionStatus]] = {
 }
 
 
+#: In these a customer has an agreement that may still be used or renewed.
+LIVE = (SubscriptionStatus.ACTIVE, SubscriptionStatus.PAST_DUE)
+
+
 def may_move(old: SubscriptionStatus, new: SubscriptionStatus) -> bool:
     """Whether the table allows the move; staying is none."""
     return old is new or new in MOVES[old]

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from portal.billing import invariants, refunds, subscriptions
+from portal.billing import invariants, refunds, subscriptions, tending
 from portal.database import db, transaction
 from portal.gateways.base import Outcome, RefundSnapshot
 from portal.models import Payment, PurchasedPlan, Subscription, User
@@ -123,9 +123,9 @@ def test_expire_says_it_once(now: datetime) -> None:
     """At the end, and not a second earlier, the subscription is called expired, once."""
     user = a_customer(now)
     buy(user, now)
-    assert subscriptions.expire(now + 30 * DAY - timedelta(seconds=1)) == 0
-    assert subscriptions.expire(now + 30 * DAY) == 1
-    assert subscriptions.expire(now + 30 * DAY) == 0
+    assert tending.expire(now + 30 * DAY - timedelta(seconds=1)) == 0
+    assert tending.expire(now + 30 * DAY) == 1
+    assert tending.expire(now + 30 * DAY) == 0
     assert db.session.query(Subscription).populate_existing().one().ended_at == now + 30 * DAY
 
 
@@ -133,7 +133,7 @@ def test_expire_takes_many_in_bites(now: datetime) -> None:
     """A bite of two at a time ends three subscriptions in two."""
     for _ in range(3):
         buy(a_customer(now), now)
-    assert [subscriptions.expire(now + 30 * DAY, limit=2) for _ in range(3)] == [2, 1, 0]
+    assert [tending.expire(now + 30 * DAY, limit=2) for _ in range(3)] == [2, 1, 0]
 
 
 def test_a_refund_of_the_running_plan_ends_it(now: datetime) -> None:
@@ -190,7 +190,7 @@ def test_a_clock_that_ran_ahead_costs_nobody_a_day(now: datetime) -> None:
     """A clock forty days ahead called the plan expired; a payment then still adds its days."""
     user = a_customer(now)
     buy(user, now)
-    subscriptions.expire(now + 40 * DAY)
+    tending.expire(now + 40 * DAY)
 
     buy(user, now + DAY)
 
@@ -268,7 +268,7 @@ def test_nothing_that_is_paid_for_is_lost(
             ends_at = subscriptions.standing(customer.user.id, now).ends_at
             customer.now = (ends_at or now) + timedelta(seconds=amount)
         elif what == "expire":
-            subscriptions.expire(now)
+            tending.expire(now)
         elif what == "clock back":
             customer.now -= timedelta(seconds=amount)
             customer.clock_ran_back = True

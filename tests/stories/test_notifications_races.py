@@ -12,7 +12,7 @@ import pytest
 from sqlalchemy import text
 
 from portal import clock
-from portal.billing import checkout, inbox, payments, subscriptions
+from portal.billing import checkout, inbox, payments, tending
 from portal.database import db
 from portal.models import User
 from tests.desk import Desk
@@ -224,7 +224,7 @@ def test_expiry_and_a_late_pay_at_once(quick_till: Tills) -> None:
 
     def expire() -> int:
         with order.app.app_context():
-            return subscriptions.expire(clock.now())
+            return tending.expire(clock.now())
 
     results = at_once(lambda: second.tell("pay", TransactionId="77"), expire, expire)
 

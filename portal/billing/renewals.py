@@ -1,0 +1,292 @@
+"""Renewals: a saved method is charged for the next period, once (laws 1, 2, 8 and 10).
+
+The scheduler hands out the ids of what is due; a worker freezes one attempt in a row, commits it, and only
+then calls the gateway. Whatever crashes after that, the row says what was asked for, and the same verbs that
+settle every payment find out what became of it.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+import uuid
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from sqlalchemy import select, update
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.orm import Session
+
+from portal import clock, jobs
+from portal.billing import cases, doors, payments, retries, settings, settlement, tending, trouble
+from portal.billing.stopping import Because, stop_charging
+from portal.billing_mode import BillingMode
+from portal.database import db, transaction
+from portal.gateways.base import GatewayError
+from portal.models import (
+    CaseKind,
+    Consent,
+    Payment,
+    PaymentMethod,
+    PaymentPurpose,
+    PaymentStatus,
+    Subscription,
+    User,
+)
+from portal.models.payment import BUYS
+from portal.models.subscription import LIVE
+
+log = logging.getLogger(__name__)
+
+#: A worker that was handed a charge is given so long before another is.
+HANDED_OUT = timedelta(minutes=5)
+#: What stands in a charge's way is looked at again after this.
+IN_THE_WAY = timedelta(minutes=10)
+SWITCHED_OFF = timedelta(hours=1)
+#: The first look at a charge whose worker may have died.
+FIRST_CHECK = timedelta(minutes=2)
+#: An attempt that its own worker did not send within this is left to those who look what became of it.
+SEND_WITHIN_SECONDS = 20.0
+#: A customer at a payment page is not charged behind their back.
+AT_A_PAGE = timedelta(minutes=65)
+#: For so long the gateway is asked about a charge that it does not decide.
+LOOKED_FOR = timedelta(hours=24)
+_ONE_ATTEMPT = "uq_payments_renewal"
+_AT_ONCE = 500
+
+
+@dataclass(frozen=True, slots=True)
+class Obstacle:
+    """What stands in the way of a charge now, as far as when to look again; never: only the customer can
+    help.
+    """
+
+    look_again_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class Begun:
+    """An attempt that is written down and may now be sent."""
+
+    payment: Payment
+    user: User
+    token: str
+
+
+def hand_out(now: datetime) -> int:
+    """Give workers the charges that are due; say how many. What a worker loses is given out again."""
+    with transaction() as session:
+        due = session.scalars(
+            select(Subscription.id)
+            .where(Subscription.charge_look_at <= now)
+            .order_by(Subscription.charge_look_at)
+            .limit(_AT_ONCE)
+            .with_for_update(skip_locked=True, key_share=True)
+        ).all()
+        if due:
+            session.execute(
+                update(Subscription)
+                .where(Subscription.id.in_(due))
+                .values(charge_look_at=now + HANDED_OUT)
+                .execution_options(synchronize_session=False)
+            )
+        for subscription_id in due:
+            jobs.enqueue(renew, subscription_id)
+    return len(due)
+
+
+def renew(subscription_id: int) -> bool:
+    """Charge what is due for one subscription. Safe to run twice and at the same time as itself.
+
+    Tells whether a gateway was called; never raises for what a gateway does.
+    """
+    now, begun_at = clock.now(), time.monotonic()
+    begun = _begin(subscription_id, now)
+    if begun is None:
+        return False
+    return _send(begun, begun_at, now)
+
+
+def create_recurring_payment(subscription_id: int) -> bool:
+    """The seed's name for :func:`renew`."""
+    return renew(subscription_id)
+
+
+def try_now(subscription: Subscription, now: datetime) -> None:
+    """Let a worker charge at once: a new card, or "pay now". In the caller's transaction, under its locks."""
+    subscription.charge_due_at = subscription.charge_look_at = now
+    subscription.look_at = now
+    jobs.enqueue(renew, subscription.id)
+
+
+def _begin(subscription_id: int, now: datetime) -> Begun | None:
+    """Freeze one attempt, if nothing speaks against it; everything is read under the locks (law 10)."""
+    owner = db.session.scalar(select(Subscription.user_id).where(Subscription.id == subscription_id))
+    if owner is None:
+        return None
+    try:
+        with transaction() as session:
+            settlement.lock_customer(session, owner)
+            subscription = session.get_one(
+                Subscription, subscription_id, with_for_update=True, populate_existing=True
+            )
+            if not _is_due(subscription, now):
+                return None
+            user = session.get_one(User, owner, populate_existing=True)
+            agreed = _agreed(session, subscription, user)
+            if agreed is None:
+                stop_charging(session, subscription.id, Because.ENDED, now)
+                return None
+            consent, method = agreed
+            obstacle = _obstacle(session, subscription, method, now)
+            if obstacle is not None:
+                _wait(subscription, obstacle)
+                return None
+            return _freeze(session, subscription, consent, method, user, now)
+    except IntegrityError as error:
+        if _ONE_ATTEMPT not in str(error.orig):
+            raise
+        return None  # another worker was first
+
+
+def _is_due(subscription: Subscription, now: datetime) -> bool:
+    return (
+        subscription.status in LIVE
+        and subscription.auto_renew
+        and subscription.charge_due_at is not None
+        and subscription.charge_due_at <= now
+    )
+
+
+def _agreed(session: Session, subscription: Subscription, user: User) -> tuple[Consent, PaymentMethod] | None:
+    """The agreement and the method in force; ``None`` where the customer has taken either back."""
+    consent = session.get(Consent, subscription.consent_id or 0, populate_existing=True)
+    method = session.get(
+        PaymentMethod, subscription.payment_method_id or 0, with_for_update=True, populate_existing=True
+    )
+    if user.disabled_at is not None or consent is None or method is None:
+        return None
+    taken_back = consent.withdrawn_at is not None or method.detached_at is not None
+    theirs = consent.user_id == method.user_id == user.id
+    return (consent, method) if theirs and not taken_back else None
+
+
+def _wait(subscription: Subscription, obstacle: Obstacle) -> None:
+    subscription.charge_look_at = obstacle.look_again_at
+    if obstacle.look_again_at is None:
+        subscription.charge_due_at = None
+
+
+def _obstacle(
+    session: Session, subscription: Subscription, method: PaymentMethod, now: datetime
+) -> Obstacle | None:
+    """Why this is not the moment to charge; ``None`` when it is."""
+    if not settings.current().auto_renewal_enabled or method.gateway not in doors.are_open():
+        return Obstacle(now + SWITCHED_OFF)
+    if _other_money_is_open(session, subscription, now):
+        return Obstacle(now + IN_THE_WAY)
+    if method.stopped_at is not None or not retries.tries_left(session, subscription, method.id):
+        return Obstacle(None)
+    if retries.is_first_try(session, subscription):
+        return _unannounced(session, subscription, now)
+    return None
+
+
+def _other_money_is_open(session: Session, subscription: Subscription, now: datetime) -> bool:
+    """Whether a payment of this customer may still turn out to have been taken (law 1), or is being made."""
+    undecided = Payment.status.in_((PaymentStatus.UNKNOWN, PaymentStatus.AUTHORIZED))
+    at_a_page = (
+        (Payment.status == PaymentStatus.PENDING)
+        & Payment.superseded_at.is_(None)
+        & (Payment.created_at > now - AT_A_PAGE)
+    )
+    found = select(Payment.id).where(
+        Payment.user_id == subscription.user_id, Payment.purpose.in_(BUYS), undecided | at_a_page
+    )
+    return session.scalar(found.limit(1)) is not None
+
+
+def _unannounced(session: Session, subscription: Subscription, now: datetime) -> Obstacle | None:
+    """A charge that the customer was not told of in time is held back, and shown to the operator."""
+    told_at = tending.announced_at(session, subscription)
+    if told_at is None:
+        if subscription.held_since is None:
+            subscription.held_since = now
+            _open_case(session, subscription, now)
+        subscription.look_at = now  # should nothing have been written yet, it is now
+        return Obstacle(now + IN_THE_WAY)
+    subscription.held_since = None
+    earliest = told_at + tending.time_to_say_no(session, subscription)
+    return Obstacle(earliest) if now < earliest else None
+
+
+def _open_case(session: Session, subscription: Subscription, now: datetime) -> None:
+    method = session.get_one(PaymentMethod, subscription.payment_method_id)
+    key = f"{CaseKind.NOTICE_UNSENT.value}:{subscription.id}:{subscription.current_period_end:%Y%m%dT%H%M%S}"
+    facts = {"subscription": subscription.id, "due": str(subscription.charge_due_at)}
+    money = (None, None)
+    cases.open_case(session, CaseKind.NOTICE_UNSENT, key, method.gateway, None, None, money, facts, now)
+
+
+def _freeze(
+    session: Session,
+    subscription: Subscription,
+    consent: Consent,
+    method: PaymentMethod,
+    user: User,
+    now: datetime,
+) -> Begun:
+    """Write the attempt down: from here on the gateway may hear of it."""
+    assert method.token is not None  # a method that is not detached has one
+    payment = Payment(
+        transaction_id=str(uuid.uuid4()),
+        user_id=user.id,
+        plan_id=consent.plan_id,
+        gateway=method.gateway,
+        purpose=PaymentPurpose.RENEWAL,
+        status=PaymentStatus.PENDING,
+        amount=consent.amount,
+        currency=consent.currency,
+        billing_mode=BillingMode.RECURRING,
+        test_mode=doors.test_mode(method.gateway),
+        plan_code=consent.plan_code,
+        plan_title=consent.plan_title,
+        period_days=consent.period_days,
+        email_quota=consent.email_quota,
+        description=f"Продление: «{consent.plan_title}», {consent.period_days} дн."[:128],
+        subscription_id=subscription.id,
+        period_start=subscription.current_period_end,
+        attempt=retries.last_attempt(session, subscription) + 1,
+        payment_method_id=method.id,
+        consent_id=consent.id,
+        created_at=now,
+        called_at=now,
+        expires_at=now + LOOKED_FOR,
+        next_check_at=now + FIRST_CHECK,
+    )
+    session.add(payment)
+    subscription.charge_due_at = subscription.charge_look_at = None
+    session.flush()
+    log.info("Payment created: %s", payment.transaction_id)
+    return Begun(payment, user, method.token.decode())
+
+
+def _send(begun: Begun, begun_at: float, now: datetime) -> bool:
+    """Call the gateway, once, and write down what it says."""
+    payment = begun.payment
+    if time.monotonic() - begun_at > SEND_WITHIN_SECONDS:
+        # Others may be looking already whether it was sent: then it must not be sent any more.
+        log.warning("Renewal %s was not sent in time and is left to be looked up", payment.transaction_id)
+        return False
+    try:
+        told = doors.gateway(payment.gateway).charge_saved(
+            payments.as_order(payment, begun.user), begun.token
+        )
+    except GatewayError as error:
+        trouble.note(payment, error, now)
+        return True
+    with transaction() as session:
+        row = settlement.locked(session, payment_id=payment.id)
+        assert row is not None  # payments are never deleted
+        settlement.settle(session, row, told, now)
+    return True

@@ -1,0 +1,170 @@
+"""What follows a refused renewal: another try, another card, or the end of trying.
+
+The reason decides (``gateways.declines``), the schedule says when, and the card networks' caps stand above
+both: at most :data:`MOST_TRIES` of one method in a period, none after a refusal that forbids it
+(https://developers.cloudpayments.ru/, "Повторные списания"; Visa and Mastercard fine what goes beyond).
+"""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlalchemy import ColumnElement, Row, func, select
+from sqlalchemy.orm import Session
+
+from portal.billing import cases, notices, settings
+from portal.billing.settings import MOST_TRIES
+from portal.gateways import declines
+from portal.gateways.declines import Action
+from portal.models import (
+    CaseKind,
+    Payment,
+    PaymentMethod,
+    PaymentPurpose,
+    PaymentStatus,
+    Subscription,
+    SubscriptionStatus,
+)
+from portal.models.subscription import LIVE
+from portal.money import to_wire
+
+#: The shop's own fault is looked at again so often: the customer's card is not to blame.
+SHOPS_FAULT_AGAIN = timedelta(hours=24)
+#: Codes of ours for what never reached a bank: no try of the card.
+NOT_TRIED = frozenset({"not_created"})
+
+
+def after_refusal(
+    session: Session, payment: Row[Any], code: str | None, retry_after: datetime | None, now: datetime
+) -> None:
+    """Say what comes after a renewal that was refused; in the caller's transaction, under its locks."""
+    subscription = session.get(
+        Subscription, payment.subscription_id, with_for_update=True, populate_existing=True
+    )
+    if (
+        subscription is None
+        or subscription.status not in LIVE
+        or subscription.current_period_end != payment.period_start
+    ):
+        return  # that period was paid for otherwise, or nobody wants it any more
+    method = session.get_one(
+        PaymentMethod, payment.payment_method_id, with_for_update=True, populate_existing=True
+    )
+    decline = declines.explain(payment.gateway.value, code)
+    if code in NOT_TRIED:
+        _plan(subscription, now if subscription.auto_renew else None, now)
+        return
+    if decline.action is Action.STOP and method.stopped_at is None:
+        method.stopped_at, method.stop_code = now, code and code[:64]
+    if decline.action is Action.OPERATOR:
+        _open_case(session, payment, code, now)
+    due = _next_try(session, subscription, payment, decline.action, retry_after, now)
+    _plan(subscription, due if subscription.auto_renew else None, now)
+    if subscription.status is SubscriptionStatus.ACTIVE:
+        subscription.status = SubscriptionStatus.PAST_DUE
+    if subscription.grace_until is None and subscription.auto_renew:
+        subscription.grace_until = _grace(subscription)
+    _tell(session, subscription, payment, method, code, now)
+
+
+def tries_left(session: Session, subscription: Subscription, method_id: int) -> int:
+    """How often this method may still be charged for the period after the present one."""
+    return max(0, MOST_TRIES - _tried(session, subscription, method_id))
+
+
+def last_attempt(session: Session, subscription: Subscription) -> int:
+    """The number of the latest attempt at the period after the present one; 0 before the first."""
+    latest = select(func.max(Payment.attempt)).where(*_of_this_cycle(subscription))
+    return session.scalar(latest) or 0
+
+
+def is_first_try(session: Session, subscription: Subscription) -> bool:
+    """Whether no charge for the coming period has reached a bank yet."""
+    return _tried(session, subscription, None) == 0
+
+
+def _of_this_cycle(subscription: Subscription) -> tuple[ColumnElement[bool], ...]:
+    return (
+        Payment.subscription_id == subscription.id,
+        Payment.period_start == subscription.current_period_end,
+        Payment.purpose == PaymentPurpose.RENEWAL,
+    )
+
+
+def _tried(session: Session, subscription: Subscription, method_id: int | None) -> int:
+    """How many tries of this cycle reached a bank; of one method, or of all."""
+    tried = select(func.count()).where(
+        *_of_this_cycle(subscription),
+        (Payment.status != PaymentStatus.FAILED) | func.coalesce(Payment.failure_code, "").not_in(NOT_TRIED),
+    )
+    if method_id is not None:
+        tried = tried.where(Payment.payment_method_id == method_id)
+    return session.scalar(tried) or 0
+
+
+def _next_try(
+    session: Session,
+    subscription: Subscription,
+    payment: Row[Any],
+    action: Action,
+    retry_after: datetime | None,
+    now: datetime,
+) -> datetime | None:
+    """When the same method is charged again; ``None`` when only the customer can help."""
+    last = subscription.grace_until or _grace(subscription)
+    if action is Action.OPERATOR:
+        again = now + SHOPS_FAULT_AGAIN
+        return again if again <= last else None
+    if action is not Action.RETRY_LATER or not tries_left(session, subscription, payment.payment_method_id):
+        return None
+    days = settings.current().retry_days()
+    tried = _tried(session, subscription, None)
+    if tried >= min(len(days), MOST_TRIES):
+        return None
+    begun = session.scalar(select(func.min(Payment.created_at)).where(*_of_this_cycle(subscription)))
+    again = max((begun or now) + timedelta(days=days[tried]), now, retry_after or now)
+    return again if again <= last else None
+
+
+def _plan(subscription: Subscription, due: datetime | None, now: datetime) -> None:
+    subscription.charge_due_at = subscription.charge_look_at = due
+    subscription.look_at = now
+
+
+def _grace(subscription: Subscription) -> datetime:
+    return subscription.current_period_end + timedelta(days=settings.current().grace_days)
+
+
+def _open_case(session: Session, payment: Row[Any], code: str | None, now: datetime) -> None:
+    """The shop may not take such a payment: only the operator can help."""
+    kind = CaseKind.RENEWAL_REFUSED
+    key = f"{payment.gateway.value}:{kind.value}:{payment.subscription_id}:{payment.period_start:%Y%m%d}"
+    facts = {"transaction_id": payment.transaction_id, "code": code}
+    money = (payment.amount, payment.currency)
+    cases.open_case(session, kind, key, payment.gateway, None, payment.id, money, facts, now)
+
+
+def _tell(
+    session: Session,
+    subscription: Subscription,
+    payment: Row[Any],
+    method: PaymentMethod,
+    code: str | None,
+    now: datetime,
+) -> None:
+    facts = {
+        "transaction_id": payment.transaction_id,
+        "gateway": payment.gateway.value,
+        "plan_title": payment.plan_title,
+        "amount": to_wire(payment.amount),
+        "currency": payment.currency,
+        "method": method.title,
+        "failure_code": code,
+        "next_try_at": subscription.charge_due_at and subscription.charge_due_at.isoformat(),
+        "paid_until": subscription.current_period_end.isoformat(),
+        "access_until": (subscription.grace_until or subscription.current_period_end).isoformat(),
+        "renewal_link": subscription.id,
+    }
+    key = f"renewal_failed:{payment.transaction_id}"
+    notices.announce(session, subscription.user_id, "renewal_failed", key, facts, now)
