@@ -22,6 +22,9 @@ OF_MONEY_TAKEN = frozenset(CaseKind) - {
     CaseKind.REFUND_ABOVE_CAPTURE,
     CaseKind.UNKNOWN_TOO_OLD,
     CaseKind.UNREADABLE,
+    CaseKind.REFUND_FAILED,
+    CaseKind.RENEWAL_REFUSED,
+    CaseKind.NOTICE_UNSENT,
 }
 
 

@@ -12,22 +12,24 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import Row, exists, literal, select, update
+from sqlalchemy import Row, exists, select, update
 from sqlalchemy.orm import Session
 
-from portal.billing import cases, doors, methods, notices, retries, subscriptions
+from portal.billing import cases, doors, locks, methods, notices, retries, subscriptions
 from portal.billing_mode import BillingMode
 from portal.database import changed
 from portal.gateways.base import Outcome, PaymentSnapshot
-from portal.models import CaseKind, GatewayName, Payment, PaymentPurpose, PaymentStatus, User
+from portal.models import CaseKind, GatewayName, Payment, PaymentPurpose, PaymentStatus
 from portal.models.payment import BUYS, may_move
 from portal.money import to_wire
 
 log = logging.getLogger(__name__)
 
 _payments: Any = Payment.__table__
-_users: Any = User.__table__
 
+#: What a payment is fetched with before it is settled.
+locked = locks.locked
+lock_customer = locks.lock_customer
 
 #: A hold that nobody was watching any more is looked at again after this.
 HOLD_CHECK = timedelta(minutes=5)
@@ -51,34 +53,6 @@ class Settlement:
     verdict: Verdict
     why: str
     payment_id: int | None = None
-
-
-def locked(
-    session: Session, *, payment_id: int | None = None, transaction_id: str | None = None
-) -> Row[Any] | None:
-    """A payment with its payer, both locked until the transaction ends; ``None`` when there is none."""
-    this = (
-        _payments.c.id == payment_id
-        if payment_id is not None
-        else _payments.c.transaction_id == transaction_id
-    )
-    # The customer first: see lock_customer().
-    payer = select(_users.c.public_id).join(_payments, _payments.c.user_id == _users.c.id).where(this)
-    public_id = session.execute(payer.with_for_update(key_share=True, of=_users)).scalar()
-    if public_id is None:
-        return None
-    query = select(_payments, literal(public_id).label("payer")).where(this)
-    return session.execute(query.with_for_update(key_share=True, of=_payments)).one()
-
-
-def lock_customer(session: Session, user_id: int) -> None:
-    """Let one verb at a time move what is this customer's, until the transaction ends.
-
-    Whoever locks anything of a customer locks the customer first: so nobody waits for each other in a circle,
-    and what was read after this stays true. NO KEY UPDATE: rows that merely point at the customer (a new
-    order, a notice) need not wait.
-    """
-    session.execute(select(_users.c.id).where(_users.c.id == user_id).with_for_update(key_share=True))
 
 
 def settle(session: Session, payment: Row[Any], told: PaymentSnapshot, now: datetime) -> Settlement:
