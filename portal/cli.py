@@ -88,7 +88,7 @@ def expire() -> None:
 @with_appcontext
 def renew_due() -> None:
     """Hand every renewal that is due to the workers, and say how many."""
-    click.echo(f"Renewals handed out: {renewals.hand_out(clock.now())}.")
+    click.echo(f"Renewals handed out: {len(renewals.hand_out(clock.now()))}.")
 
 
 @click.command("send-notices")

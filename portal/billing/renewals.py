@@ -73,8 +73,8 @@ class Begun:
     token: str
 
 
-def hand_out(now: datetime) -> int:
-    """Give workers the charges that are due; say how many. What a worker loses is given out again."""
+def hand_out(now: datetime) -> list[int]:
+    """Give workers the charges that are due, and say which. What a worker loses is given out again."""
     with transaction() as session:
         due = session.scalars(
             select(Subscription.id)
@@ -92,7 +92,7 @@ def hand_out(now: datetime) -> int:
             )
         for subscription_id in due:
             jobs.enqueue(renew, subscription_id)
-    return len(due)
+    return list(due)
 
 
 def renew(subscription_id: int) -> bool:

@@ -47,14 +47,18 @@ _AT_ONCE = 100
 PATIENCE = 60.0
 
 
-def sweep(now: datetime) -> int:
+def sweep(now: datetime, *, without_workers: bool = False) -> int:
     """Carry on everything that is due at *now*; say how much there was.
 
-    Trouble with one row stops no other.
+    Trouble with one row stops no other. Charges of saved methods are handed to the workers; *without_workers*
+    they are made here as well, for whoever must know that they are done.
     """
     # What needs no gateway comes first: a slow one must not keep it waiting.
     done = sum(_each("subscription", lambda found: tending.tend(found, now), tending.due(now)))
-    done += renewals.hand_out(now)
+    charges = renewals.hand_out(now)
+    done += len(charges)
+    if without_workers:
+        _each("renewal", renewals.renew, charges)
     done += sum(_each("letter", notices.deliver, notices.due(now, _AT_ONCE)))
     done += sum(_each("notification", inbox.process, inbox.waiting(now, _AT_ONCE)))
     done += sum(_each("payment", lambda found: payments.refresh(found, now), _claim_payments(now)))
@@ -72,11 +76,11 @@ def send_letters(now: datetime) -> int:
     return sum(sent)
 
 
-def sweep_until_quiet(now: datetime, rounds: int = 50) -> int:
+def sweep_until_quiet(now: datetime, rounds: int = 50, *, without_workers: bool = False) -> int:
     """Sweep until nothing due is left, at most *rounds* times."""
     total = 0
     for _ in range(rounds):
-        done = sweep(now)
+        done = sweep(now, without_workers=without_workers)
         total += done
         if not done:
             break

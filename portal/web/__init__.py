@@ -8,6 +8,7 @@ from flask import Flask
 
 from config import Config
 from portal.accounts import letters
+from portal.billing import letter_links, notices
 from portal.web import (
     accounts,
     api,
@@ -32,6 +33,7 @@ def init_app(app: Flask, config: Config) -> None:
     headers.init_app(app)
     filters.init_app(app)
     letters.init()
+    notices.made_at_sending("renewal_link", letter_links.of_renewal)
     for area in (plans.bp, accounts.bp, checkout.bp, payment.bp, dashboard.bp):
         app.register_blueprint(area)
     for door in (webhooks.blueprint, api.blueprint, health.blueprint):

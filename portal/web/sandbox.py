@@ -56,9 +56,9 @@ def move_clock() -> Response:
     if moment.tzinfo is None:
         raise InvalidRequest("У времени нет часового пояса.")
     clock.set_to(moment)
-    sweep.sweep_until_quiet(clock.now())
+    sweep.sweep_until_quiet(clock.now(), without_workers=True)
     _wait_for_workers()
-    sweep.sweep_until_quiet(clock.now())
+    sweep.sweep_until_quiet(clock.now(), without_workers=True)
     due = sweep.next_due(clock.now())
     # To the microsecond: a clock that stopped at a moment rounded down would find nothing due there.
     return jsonify({"now": iso(clock.now()), "next_due": due and due.isoformat()})

@@ -96,6 +96,12 @@ def count(app: Flask, table: str) -> int:
         return int(connection.execute(text(f"SELECT count(*) FROM {table}")).scalar_one())  # noqa: S608
 
 
+def rows(app: Flask, query: str) -> list[Any]:
+    """What the portal's database answers."""
+    with app.app_context(), db.engine.connect() as connection:
+        return list(connection.execute(text(query)).all())
+
+
 def case_kinds(app: Flask) -> list[CaseKind]:
     """The kinds of the cases, oldest first."""
     with app.app_context(), db.engine.connect() as connection:
