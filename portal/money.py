@@ -41,6 +41,17 @@ def money(value: str | int | Decimal) -> Decimal:
     return rounded
 
 
+def portion(amount: Decimal, part: int, whole: int) -> Decimal:
+    """``amount × part / whole``, rounded down to the kopeck, never less than nothing nor more than *amount*.
+
+    Whole numbers all the way: nothing is lost between the parts. *whole* must be positive.
+    """
+    if whole <= 0:
+        raise NotAnAmount("a portion of nothing")
+    kopecks = int(money(amount) * 100) * min(max(part, 0), whole) // whole
+    return Decimal(kopecks).scaleb(-2)
+
+
 def to_wire(amount: Decimal) -> str:
     """Write an amount the way the APIs do: ``"990.00"``."""
     return f"{money(amount):.2f}"

@@ -10,7 +10,7 @@ from sqlalchemy import Row, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
-from portal.billing import cases, refunds, settlement
+from portal.billing import cases, refund_news, settlement
 from portal.billing.settlement import Settlement, Verdict
 from portal.gateways.base import Outcome, PaymentSnapshot, RefundSnapshot
 from portal.gateways.cloudpayments.notifications import CAPTURED, CloudPaymentsNotification, Kind
@@ -123,7 +123,7 @@ def _refund(session: Session, told: CloudPaymentsNotification, now: datetime) ->
         told.currency
         or payment.currency,  # a Refund carries none: it is the payment's (cloudpayments.md 3.5)
     )
-    return refunds.book(session, payment, snapshot, now)
+    return refund_news.book(session, payment, snapshot, now)
 
 
 def _unknown_refund(session: Session, told: CloudPaymentsNotification, now: datetime) -> Settlement:

@@ -117,6 +117,13 @@ INVARIANTS = (
         WHERE status IN ('pending', 'authorized', 'unknown') AND next_check_at IS NULL""",
     ),
     Invariant(
+        "refund-forgotten",
+        "Every refund that may still end has a time at which it is looked at again, and no other has one.",
+        """
+        SELECT id, payment_id, status, next_check_at FROM refunds
+        WHERE (status IN ('pending', 'unknown')) = (next_check_at IS NULL)""",
+    ),
+    Invariant(
         "renewal-without-method",
         "Renewal is on only with a saved method of the same customer that is not unlinked.",
         """

@@ -15,7 +15,7 @@ from typing import Any
 from sqlalchemy import select, update
 from sqlalchemy.dialects.postgresql import insert
 
-from portal.billing import cases, doors, refunds, settlement
+from portal.billing import cases, doors, refund_news, settlement
 from portal.billing.settlement import Verdict
 from portal.database import changed, transaction
 from portal.gateways.base import Outcome, PaymentSnapshot, RefundSnapshot
@@ -89,7 +89,7 @@ def compare(name: GatewayName, since: datetime, now: datetime) -> Findings:
         _compare(name, payment, now, findings)
     for refund in _unheard_refunds(name, returned):
         with transaction() as session:
-            findings.count(refunds.heard(session, name, refund, now).verdict)
+            findings.count(refund_news.heard(session, name, refund, now).verdict)
     return findings
 
 

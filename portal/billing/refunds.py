@@ -1,118 +1,128 @@
-"""Booking refunds that a gateway reports. "Refunded" is a sum over rows, kept on the payment."""
+"""Giving money back: the wish is written down within what was captured, and a worker carries it out."""
 
 from __future__ import annotations
 
 import uuid
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from datetime import datetime
+from decimal import Decimal
 from typing import Any
 
-from sqlalchemy import Row, select, update
-from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy import Row, func, insert, select
 from sqlalchemy.orm import Session
 
-from portal.billing import cases, notices, settlement, subscriptions
-from portal.billing.settlement import Settlement, Verdict
-from portal.gateways.base import RefundSnapshot
-from portal.models import CaseKind, GatewayName, Payment, PaymentStatus, Refund, RefundSource, RefundStatus
-from portal.money import to_wire
+from portal import jobs
+from portal.billing import locks, sending_back
+from portal.billing.refund_outcomes import NO_ROOM
+from portal.database import db, transaction
+from portal.errors import InvalidRequest, NotFound
+from portal.models import Payment, PaymentStatus, Refund, RefundSource, RefundStatus
+from portal.models.refund import UNDER_WAY
+from portal.money import ZERO, NotAnAmount, money, to_people
 
 _refunds: Any = Refund.__table__
 _payments: Any = Payment.__table__
 
 
-def heard(session: Session, gateway: GatewayName, told: RefundSnapshot, now: datetime) -> Settlement:
-    """Book a refund by the payment that the gateway names; in the caller's transaction.
+class RefundTooLarge(InvalidRequest):
+    """More than is left of what was captured, or no sum at all."""
 
-    One of money that is no order's is shown to the operator, unless that money is a case already.
+    code = "REFUND_TOO_LARGE"
+
+
+@dataclass(frozen=True, slots=True)
+class GoingBack:
+    """What of one payment is on its way back, and what did not get through and is being looked into."""
+
+    under_way: Decimal = ZERO
+    failed: Decimal = ZERO
+
+
+def order(
+    session: Session,
+    payment: Row[Any],
+    amount: Decimal,
+    source: RefundSource,
+    reason: str,
+    now: datetime,
+) -> int:
+    """Write down that *amount* of a captured payment goes back, and let a worker see to it after the commit.
+
+    In the caller's transaction, under the locks of customer and payment (``locks.locked``). Returns the
+    refund's id. Raises RefundTooLarge when it is more than is left (law 4): every refund counts that has not
+    failed.
     """
-    payment_id = session.execute(
-        select(_payments.c.id).where(
-            _payments.c.gateway == gateway, _payments.c.gateway_payment_id == told.gateway_payment_id
+    remains = left(session, payment.id)
+    if amount <= 0 or amount > remains:
+        raise RefundTooLarge(
+            f"Вернуть можно от 1 копейки до {to_people(remains, payment.currency)}."
+            if remains
+            else "По этому платежу возвращать больше нечего."
         )
-    ).scalar()
-    payment = settlement.locked(session, payment_id=payment_id) if payment_id is not None else None
-    if payment is not None:
-        return book(session, payment, told, now)
-    if cases.speaks_of(session, gateway, told.gateway_payment_id):
-        return Settlement(Verdict.IGNORED, "refund of money that is a case")
-    kind = CaseKind.UNKNOWN_REFUND
-    key = f"{gateway.value}:{kind.value}:{told.gateway_refund_id}"
-    money, facts = (told.amount, told.currency), {"refund": told.gateway_refund_id}
-    cases.open_case(session, kind, key, gateway, told.gateway_payment_id, None, money, facts, now)
-    return Settlement(Verdict.CASE, kind.value)
-
-
-def book(session: Session, payment: Row[Any], told: RefundSnapshot, now: datetime) -> Settlement:
-    """Write down a refund that the gateway made, under the lock of its payment; in the caller's transaction.
-
-    It waits while the payment's own success has not been heard of. A refund of the whole sum takes the period
-    back; a partial one leaves it.
-    """
-    if payment.status is not PaymentStatus.SUCCEEDED:
-        if cases.speaks_of(session, payment.gateway, told.gateway_payment_id):
-            # That money never was this order's, so no success of it will follow.
-            return Settlement(Verdict.IGNORED, "refund of money that is a case", payment.id)
-        return Settlement(Verdict.WAITS, "refund before its payment", payment.id)
-    if _is_booked(session, payment, told):
-        return Settlement(Verdict.NOTHING_NEW, "refund already booked", payment.id)
-    total = payment.refunded_amount + told.amount
-    if told.amount <= 0 or told.currency != payment.currency or total > payment.amount:
-        _open_case(session, payment, told, now)
-        return Settlement(Verdict.CASE, "refund above the captured sum", payment.id)
-    _write(session, payment, told, now)
-    session.execute(update(_payments).where(_payments.c.id == payment.id).values(refunded_amount=total))
-    if total == payment.amount:
-        subscriptions.revoke(session, payment, now)
-    _tell(session, payment, told, whole=total == payment.amount, now=now)
-    return Settlement(Verdict.MOVED, "refund booked", payment.id)
-
-
-def _is_booked(session: Session, payment: Row[Any], told: RefundSnapshot) -> bool:
-    known = select(_refunds.c.id).where(
-        _refunds.c.gateway == payment.gateway, _refunds.c.gateway_refund_id == told.gateway_refund_id
-    )
-    return session.execute(known).scalar() is not None
-
-
-def _write(session: Session, payment: Row[Any], told: RefundSnapshot, now: datetime) -> None:
-    session.execute(
-        insert(_refunds).values(
-            payment_id=payment.id,
-            gateway=payment.gateway,
-            gateway_refund_id=told.gateway_refund_id,
-            key=str(uuid.uuid4()),
-            amount=told.amount,
-            currency=payment.currency,
-            status=RefundStatus.SUCCEEDED,
-            source=RefundSource.GATEWAY,
-            reason="",
-            created_at=now,
-            finished_at=now,
-        )
-    )
-
-
-def _open_case(session: Session, payment: Row[Any], told: RefundSnapshot, now: datetime) -> None:
-    """More went back than was taken, or in another currency: the operator has to see it."""
-    kind = CaseKind.REFUND_ABOVE_CAPTURE
-    key = f"{payment.gateway.value}:{kind.value}:{told.gateway_refund_id}"
-    money = (told.amount, told.currency)
-    facts = {
-        "refund": told.gateway_refund_id,
-        "captured": to_wire(payment.amount),
-        "refunded": to_wire(payment.refunded_amount),
-    }
-    gateway_payment_id = payment.gateway_payment_id
-    cases.open_case(session, kind, key, payment.gateway, gateway_payment_id, payment.id, money, facts, now)
-
-
-def _tell(session: Session, payment: Row[Any], told: RefundSnapshot, *, whole: bool, now: datetime) -> None:
-    facts = {
-        "transaction_id": payment.transaction_id,
-        "plan_title": payment.plan_title,
-        "amount": to_wire(told.amount),
+    row = {
+        "payment_id": payment.id,
+        "gateway": payment.gateway,
+        "key": str(uuid.uuid4()),
+        "amount": amount,
         "currency": payment.currency,
-        "whole": whole,
+        "status": RefundStatus.PENDING,
+        "source": source,
+        "reason": reason[:250],
+        "created_at": now,
+        "next_check_at": now,
+        "checks": 0,
     }
-    key = f"refunded:{payment.gateway.value}:{told.gateway_refund_id}"
-    notices.announce(session, payment.user_id, "refunded", key, facts, now)
+    refund_id = int(session.execute(insert(_refunds).values(row).returning(_refunds.c.id)).scalar_one())
+    jobs.enqueue(sending_back.carry_on, refund_id)
+    return refund_id
+
+
+def give_back(payment_id: int, amount: Decimal, source: RefundSource, reason: str, now: datetime) -> int:
+    """Order a refund in a transaction of its own: the operator's door. Returns the refund's id.
+
+    Raises InvalidRequest with a sentence when the sum cannot go back, NotFound for a strange payment.
+    """
+    try:
+        exact = money(amount)
+    except NotAnAmount as error:
+        raise InvalidRequest("Сумма возврата — рубли и копейки, например 340.50.") from error
+    with transaction() as session:
+        payment = locks.locked(session, payment_id=payment_id)
+        if payment is None:
+            raise NotFound
+        return order(session, payment, exact, source, reason, now)
+
+
+def left(session: Session, payment_id: int) -> Decimal:
+    """What of a payment may still go back: what was captured less every refund that has not failed."""
+    asked = select(func.coalesce(func.sum(_refunds.c.amount), ZERO)).where(
+        _refunds.c.payment_id == payment_id, _refunds.c.status != RefundStatus.FAILED
+    )
+    captured = select(_payments.c.amount).where(
+        _payments.c.id == payment_id, _payments.c.status == PaymentStatus.SUCCEEDED
+    )
+    # Read anew: the caller may have settled the payment in this very transaction.
+    taken: Decimal = session.execute(captured).scalar() or ZERO
+    gone: Decimal = session.execute(asked).scalar_one()
+    return max(ZERO, taken - gone)
+
+
+def going_back(payment_ids: Iterable[int]) -> Mapping[int, GoingBack]:
+    """What of these payments is on its way back, for pages; payments without any are left out.
+
+    A failed refund is told until another of the same payment follows it.
+    """
+    rows = db.session.scalars(
+        select(Refund).where(Refund.payment_id.in_(list(payment_ids))).order_by(Refund.id)
+    ).all()
+    found: dict[int, GoingBack] = {}
+    for row in rows:
+        before = found.get(row.payment_id, GoingBack())
+        if row.status in UNDER_WAY:
+            found[row.payment_id] = GoingBack(before.under_way + row.amount)
+        elif row.status is RefundStatus.SUCCEEDED:
+            found[row.payment_id] = GoingBack(before.under_way)
+        elif row.failure_code != NO_ROOM:
+            found[row.payment_id] = GoingBack(before.under_way, before.failed + row.amount)
+    return {payment_id: one for payment_id, one in found.items() if one != GoingBack()}

@@ -16,7 +16,17 @@ from typing import Any, TypeVar
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
-from portal.billing import bindings, cases, inbox, lookback, notices, payments, renewals, tending
+from portal.billing import (
+    bindings,
+    cases,
+    inbox,
+    lookback,
+    notices,
+    payments,
+    renewals,
+    sending_back,
+    tending,
+)
 from portal.database import db, release, transaction
 from portal.gateways.base import GatewayError
 from portal.models import (
@@ -28,6 +38,7 @@ from portal.models import (
     Notification,
     Payment,
     PaymentStatus,
+    Refund,
     Subscription,
     WebhookEvent,
 )
@@ -62,6 +73,7 @@ def sweep(now: datetime, *, without_workers: bool = False) -> int:
     done += sum(_each("letter", notices.deliver, notices.due(now, _AT_ONCE)))
     done += sum(_each("notification", inbox.process, inbox.waiting(now, _AT_ONCE)))
     done += sum(_each("payment", lambda found: payments.refresh(found, now), _claim_payments(now)))
+    done += sum(_each("refund", sending_back.carry_on, sending_back.waiting(now, _AT_ONCE)))
     done += sum(_each("binding", lambda found: bindings.refresh(found, now), _claim_bindings(now)))
     done += sum(_each("list", lambda found: lookback.look_back(found, now), lookback.claim(now)))
     done += sum(_each("letter", notices.deliver, notices.due(now, _AT_ONCE)))
@@ -96,6 +108,7 @@ def ask_about_everything_open(now: datetime) -> tuple[int, int]:
         select(WebhookEvent.id).where(WebhookEvent.status == EventStatus.RECEIVED)
     ).all():
         _hurry(event_id, now)
+    sending_back.hasten(now)
     sweep(now)
     unfinished = select(Payment.id).where((Payment.status.in_(OPEN)) | (Payment.next_check_at.is_not(None)))
     outcomes = list(
@@ -112,6 +125,7 @@ def next_due(now: datetime) -> datetime | None:
         for column, conditions in (
             (WebhookEvent.next_attempt_at, (WebhookEvent.status == EventStatus.RECEIVED,)),
             (Payment.next_check_at, ()),
+            (Refund.next_check_at, ()),
             (MethodBinding.next_check_at, ()),
             (
                 Notification.next_attempt_at,

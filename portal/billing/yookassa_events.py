@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
-from portal.billing import bindings, cases, doors, refunds, settlement
+from portal.billing import bindings, cases, doors, refund_news, settlement
 from portal.billing.settlement import Settlement, Verdict
 from portal.database import transaction
 from portal.gateways.base import Outcome, PaymentSnapshot
@@ -62,4 +62,4 @@ def _refund(gateway_refund_id: str, now: datetime) -> Settlement:
     if told is None or told.outcome is not Outcome.SUCCEEDED:
         return Settlement(Verdict.IGNORED, "no such successful refund at YooKassa")
     with transaction() as session:
-        return refunds.heard(session, GatewayName.YOOKASSA, told, now)
+        return refund_news.heard(session, GatewayName.YOOKASSA, told, now)

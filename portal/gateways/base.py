@@ -14,7 +14,7 @@ A declined card is not an error: it is a :class:`PaymentSnapshot` whose outcome 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
@@ -249,5 +249,19 @@ class Gateway(Protocol):
     ) -> RefundSnapshot:
         """Send money back, all or part. The same *key* is not refunded twice while the gateway
         remembers it.
+
+        An outcome of PENDING means that it was taken on: :meth:`fetch_refund` tells how it ends.
+        """
+        ...
+
+    def fetch_refund(self, gateway_refund_id: str) -> RefundSnapshot | None:
+        """Tell what is true about a refund; ``None`` when the gateway has none by that id."""
+        ...
+
+    def refunds_of(
+        self, gateway_payment_id: str, reference: str, since: datetime, until: datetime
+    ) -> Iterator[RefundSnapshot]:
+        """The refunds of one payment made from *since* to *until*, whoever made them and however they ended.
+        *reference* is our id of the payment.
         """
         ...

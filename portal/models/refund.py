@@ -81,3 +81,8 @@ class Refund(Base):
     next_check_at: Mapped[datetime | None] = mapped_column(Moment)
     checks: Mapped[int] = mapped_column(default=0)
     finished_at: Mapped[datetime | None] = mapped_column(Moment)
+
+
+def may_move(old: RefundStatus, new: RefundStatus) -> bool:
+    """Whether the table allows the move; staying is none."""
+    return old is new or new in MOVES[old]

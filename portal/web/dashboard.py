@@ -131,6 +131,15 @@ def _told(notification: Notification) -> Told | None:
         return Told("bad", title, filters.decline(facts.get("failure_code"), facts["gateway"]), notification)
     if notification.kind == "refunded":
         title = f"Возврат {filters.money(facts['amount'], facts['currency'])}"
-        whole = "Вся сумма; тариф отключён." if facts["whole"] else "Часть суммы; тариф действует."
-        return Told("info", title, f"«{facts['plan_title']}». {whole}", notification)
+        part = "Вся сумма" if facts["whole"] else "Часть суммы"
+        plan = "тариф отключён" if facts.get("ended", facts["whole"]) else "тариф действует"
+        return Told("info", title, f"«{facts['plan_title']}». {part}; {plan}.", notification)
+    if notification.kind == "refund_failed":
+        title = f"Возврат {filters.money(facts['amount'], facts['currency'])} задерживается"
+        text = f"«{facts['plan_title']}». Платёжная система его не провела, мы разбираемся."
+        return Told("bad", title, text, notification)
+    if notification.kind == "plan_canceled":
+        sums = " и ".join(filters.money(one["amount"], one["currency"]) for one in facts["sums"])
+        text = f"Вернём {sums} тем же способом, которым вы платили." if sums else "Списаний больше не будет."
+        return Told("info", f"Тариф «{facts['plan_title']}» отменён", text, notification)
     return None

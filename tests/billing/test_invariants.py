@@ -58,6 +58,7 @@ PLANTED = {
         ends_at = ends_at - interval '1 day' WHERE id = (SELECT max(id) FROM purchased_plans)""",
     "refunds-differ-from-sum": "UPDATE payments SET refunded_amount = 1 WHERE status = 'succeeded'",
     "refunds-above-capture": f"{_REFUND.format('pending')}; {_REFUND.format('unknown')}",
+    "refund-forgotten": _REFUND.format("pending"),
     "refunded-but-running": "UPDATE payments SET refunded_amount = amount WHERE status = 'succeeded'",
     "subscription-end-differs": """
         UPDATE subscriptions SET current_period_end = current_period_end + interval '1 second'""",

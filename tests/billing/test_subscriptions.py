@@ -9,7 +9,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from portal.billing import invariants, refunds, subscriptions, tending
+from portal.billing import invariants, refund_news, subscriptions, tending
 from portal.database import db, transaction
 from portal.gateways.base import Outcome, RefundSnapshot
 from portal.models import Payment, PurchasedPlan, Subscription, User
@@ -31,7 +31,7 @@ def give_back(payment: Payment, now: datetime, amount: str = "990.00") -> None:
         told_of = RefundSnapshot(
             str(next(numbers)), payment.gateway_payment_id or "", Outcome.SUCCEEDED, Decimal(amount), "RUB"
         )
-        refunds.book(session, locked(payment), told_of, now)
+        refund_news.book(session, locked(payment), told_of, now)
 
 
 def periods(user: User) -> list[tuple[datetime, datetime]]:

@@ -86,7 +86,9 @@ def test_after_any_fault_a_refund_can_be_repeated_once(
 
     assert type(caught.value) is expected
     assert made == (1 if done else 0)
-    assert again.outcome is Outcome.SUCCEEDED
+    ended = side.gateway().fetch_refund(again.gateway_refund_id)
+    assert ended is not None
+    assert ended.outcome is Outcome.SUCCEEDED
     assert [entry["amount"] for entry in side.sandbox.books(side.name, "refunds")] == ["400.00"]
 
 

@@ -118,3 +118,18 @@ def test_an_sbp_refund_ends_later(cp: CloudShop) -> None:
     cp.advance("2m")
     assert cp.sandbox.ledger()["refunds"][0]["status"] == "succeeded"
     assert cp.hooks("refund")[0]["Amount"] == "990.00"
+
+
+def test_an_sbp_refund_may_bounce(cp: CloudShop) -> None:
+    """What the payer's bank does not take is told by no notification; its sum can be refunded again."""
+    cp.settings(cloudpayments_sbp_refund_outcome="bounced")
+    paid = int(cp.pay("7", "sbp")["id"])
+    number = refund(cp, paid, "340.50")["Model"]["TransactionId"]
+    cp.advance("2m")
+
+    assert cp.sandbox.ledger()["refunds"][0]["status"] == "declined"
+    model = cp.call("/payments/get", TransactionId=number)["Model"]
+    assert (model["Status"], model["ReasonCode"]) == ("Declined", 6021)
+    assert (cp.hooks("refund"), cp.payments()[0]["refunded"]) == ([], "0.00")
+    cp.settings(cloudpayments_sbp_refund_outcome="succeeded")
+    assert refund(cp, paid, 990)["Success"] is True

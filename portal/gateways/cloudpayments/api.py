@@ -112,8 +112,8 @@ class CloudPayments:
     ) -> RefundSnapshot:
         """Send back *amount*, all or part.
 
-        CloudPayments answers with the refund's id alone, which means that it was taken on. For SBP the money
-        may still bounce: then :meth:`fetch_refund` tells.
+        CloudPayments answers with the refund's id alone, which means that it was taken on: a card's refund is
+        over by then, one by SBP may still bounce. :meth:`fetch_refund` tells.
         """
         body = {
             "TransactionId": reading.checked_id(gateway_payment_id),
@@ -129,7 +129,7 @@ class CloudPayments:
         return RefundSnapshot(
             gateway_refund_id=refund_id,
             gateway_payment_id=gateway_payment_id,
-            outcome=Outcome.FAILED if declined else Outcome.SUCCEEDED,
+            outcome=Outcome.FAILED if declined else Outcome.PENDING,
             amount=amount,
             currency=currency,
             failure_code=reading.text(model, "ReasonCode") if declined else None,
@@ -147,6 +147,20 @@ class CloudPayments:
     def list_refunds(self, since: datetime, until: datetime) -> Iterator[RefundSnapshot]:
         """All refunds created from *since* to *until*, those made in the cabinet among them, oldest first."""
         return (reading.refund(model) for model in self._pages(since, until) if reading.original_id(model))
+
+    def refunds_of(
+        self, gateway_payment_id: str, reference: str, since: datetime, until: datetime
+    ) -> Iterator[RefundSnapshot]:
+        """The refunds of one payment made from *since* to *until*, the last operation of the order first.
+
+        The list holds only what has ended, so a refund by SBP under way is found by the search alone.
+        """
+        last = self._last_operation(reference)
+        if last is not None and reading.original_id(last) == gateway_payment_id:
+            yield reading.refund(last)
+        for told in self.list_refunds(since, until):
+            if told.gateway_payment_id == gateway_payment_id:
+                yield told
 
     def test(self) -> str:
         """See whether the credentials work; answers the gateway's own request id. Raises GatewayRejected if
@@ -185,7 +199,7 @@ class CloudPayments:
         """The last payment of a reference; the search finds refunds and payouts as well, so those lead to
         their payment.
         """
-        model = self._one(self._transport.post("v2/payments/find", {"InvoiceId": reference}))
+        model = self._last_operation(reference)
         if model is None:
             return None
         if original := reading.original_id(model):
@@ -194,6 +208,10 @@ class CloudPayments:
             # The older search knows payments only.
             model = self._one(self._transport.post("payments/find", {"InvoiceId": reference}))
         return reading.payment(model) if model is not None else None
+
+    def _last_operation(self, reference: str) -> dict[str, Any] | None:
+        """What was done last for one order: a payment, a refund or a payout."""
+        return self._one(self._transport.post("v2/payments/find", {"InvoiceId": reference}))
 
     def _one(self, envelope: dict[str, Any]) -> dict[str, Any] | None:
         """The transaction of an answer, whatever ``Success`` says: of a declined one it may be either."""

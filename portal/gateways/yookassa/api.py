@@ -137,6 +137,17 @@ class YooKassa:
         """
         return (reading.refund(told) for told in self._pages("/refunds", since, until))
 
+    def refunds_of(
+        self,
+        gateway_payment_id: str,
+        reference: str,  # noqa: ARG002 - the other gateway searches by it
+        since: datetime,
+        until: datetime,
+    ) -> Iterator[RefundSnapshot]:
+        """The refunds of one payment made from *since* to *until*, newest first."""
+        found = self._pages("/refunds", since, until, payment_id=reading.checked_id(gateway_payment_id))
+        return (reading.refund(told) for told in found)
+
     def check(self) -> ShopInfo:
         """Ask who we are, to see whether the credentials work. Raises GatewayRejected when they do not."""
         told = self._transport.get("/me")
@@ -173,9 +184,10 @@ class YooKassa:
             raise GatewayUnknown(detail="another object than asked for")
         return told
 
-    def _pages(self, path: str, since: datetime, until: datetime) -> Iterator[dict[str, Any]]:
+    def _pages(self, path: str, since: datetime, until: datetime, **filters: str) -> Iterator[dict[str, Any]]:
         """Walk a list by its cursors."""
-        params = {"created_at.gte": _wire_time(since), "created_at.lte": _wire_time(until), "limit": "100"}
+        period = {"created_at.gte": _wire_time(since), "created_at.lte": _wire_time(until)}
+        params = {**period, "limit": "100", **filters}
         for _page in range(_MOST_PAGES):
             told = self._transport.get(path, params)
             items = told.get("items")

@@ -13,6 +13,8 @@ from portal.sandbox.cloudpayments.transactions import FIRST_ID, KIND, Doc, Statu
 from portal.sandbox.world import World
 
 YEAR = timedelta(days=365)
+#: ReceiverAccountError: what a refund that came back carries is not documented, this is the nearest.
+BOUNCED = 6021
 
 
 def refund(world: World, public_id: str, transaction_id: int, amount: Decimal, data: str = "") -> Doc:
@@ -51,10 +53,14 @@ def run_due(world: World, now: datetime) -> None:
     """Finish the SBP refunds that are due."""
     with world.store.transaction():
         for doc in _under_way(world):
-            if parse_iso(doc["refund_due"]) <= now:
-                doc.update(status=Status.COMPLETED.value, confirm_at=iso(now), refund_due=None)
-                world.store.put(KIND, str(doc["id"]), doc)
-                _finish(world, doc)
+            if parse_iso(doc["refund_due"]) > now:
+                continue
+            if world.settings["cloudpayments_sbp_refund_outcome"] == "bounced":
+                _bounce(world, doc)
+                continue
+            doc.update(status=Status.COMPLETED.value, confirm_at=iso(now), refund_due=None)
+            world.store.put(KIND, str(doc["id"]), doc)
+            _finish(world, doc)
 
 
 def _allow(payment: Doc, amount: Decimal, now: datetime) -> None:
@@ -90,6 +96,17 @@ def _open(world: World, payment: Doc, amount: Decimal, data: str) -> Doc:
 def _finish(world: World, doc: Doc) -> None:
     hooks.send(world, "refund", doc)
     receipts.queue(world, doc, "IncomeReturn", instruction(doc["refund_data"], "CustomerReceipt"))
+
+
+def _bounce(world: World, doc: Doc) -> None:
+    """The payer's bank did not take the money: what can be refunded is as before, and nobody is told."""
+    doc.update(status=Status.DECLINED.value, refund_due=None, reason_code=BOUNCED)
+    world.store.put(KIND, str(doc["id"]), doc)
+    payment = load(world, int(doc["original_id"]))
+    refunded = Decimal(payment["refunded"]) - Decimal(doc["amount"])
+    payment["refunded"] = str(refunded)
+    payment["refunded_flag"] = payment["refunded_flag"] and refunded > 0
+    world.store.put(KIND, str(payment["id"]), payment)
 
 
 def _under_way(world: World) -> list[Doc]:

@@ -76,6 +76,11 @@ _TIME = (
         "how long a charge of an SBP account takes, on the sandbox's clock",
     ),
     number("cloudpayments_sbp_refund_seconds", 60, "how long an SBP refund takes, on the sandbox's clock"),
+    choice(
+        "cloudpayments_sbp_refund_outcome",
+        ("succeeded", "bounced"),
+        "how an SBP refund ends: the payer's bank takes the money, or it comes back in silence",
+    ),
 )
 
 _WIDGET = (
