@@ -5,7 +5,7 @@
 # `make test` installs nothing.
 
 .DEFAULT_GOAL := help
-.PHONY: help run test lint format chromium lock migrate clean
+.PHONY: help run test lint format chromium lock migrate api-key bench clean
 .DELETE_ON_ERROR:
 .NOTPARALLEL:
 
@@ -50,6 +50,9 @@ lock: $(DEV_STAMP) ## Compile requirements*.in into hash-pinned requirements*.tx
 
 migrate: $(RUN_STAMP) ## Bring the database of DATABASE_URL (or of the running `make run`) to the newest schema
 	@$(BIN)/python -m dev.inside db upgrade
+
+api-key: $(RUN_STAMP) ## Make a key for the product's API of the running `make run`: make api-key NAME=newsletter
+	@$(BIN)/python -m dev.inside create-api-key -- "$(NAME)"
 
 clean: ## Remove .venv, caches and the data of `make run`
 	@sh dev/clean.sh

@@ -17,7 +17,7 @@ from flask.cli import with_appcontext
 from config import ConfigError
 from portal import clock, running, worker
 from portal.accounts import demo, registration
-from portal.billing import invariants, plans, reconciliation, renewals, sweep, tending
+from portal.billing import api_keys, invariants, plans, reconciliation, recount, renewals, sweep, tending
 from portal.errors import PortalError
 
 
@@ -36,6 +36,10 @@ def init_app(app: Flask) -> None:
         create_admin,
         demo_accounts,
         move_clock,
+        update_email_counts,
+        create_api_key,
+        list_api_keys,
+        revoke_api_key,
     ):
         app.cli.add_command(command)
 
@@ -143,6 +147,57 @@ def demo_accounts() -> None:
     """Make the two demo accounts; only while the sandbox is on."""
     registration.ensure_demo(clock.now())
     click.echo("Demo accounts ready.")
+
+
+@click.command("update-email-counts")
+@with_appcontext
+def update_email_counts() -> None:
+    """Count the e-mails used of every period anew from the usage records; report and mend what differs."""
+    found = recount.recount()
+    for drift in found.drifts:
+        click.echo(
+            f"Period {drift.period_id} of customer {drift.user_id}: counted {drift.counted}, "
+            f"should be {drift.recorded}; set to {drift.mended}."
+        )
+    mended = sum(drift.mended != drift.counted for drift in found.drifts)
+    click.echo(
+        f"Periods: {found.periods}, e-mails used: {found.recorded}, "
+        f"drifts: {len(found.drifts)}, mended: {mended}."
+    )
+
+
+@click.command("create-api-key")
+@click.argument("name")
+@with_appcontext
+def create_api_key(name: str) -> None:
+    """Make a key for the product's API, called NAME; it is shown now and never again."""
+    try:
+        key = api_keys.create(name, clock.now())
+    except PortalError as error:
+        raise click.ClickException(error.message) from error
+    click.echo(f"Key for {name.strip()}; keep it, it is not shown again:")
+    click.echo(key)
+
+
+@click.command("list-api-keys")
+@with_appcontext
+def list_api_keys() -> None:
+    """List the keys of the product's API by their first characters."""
+    for key in api_keys.listed():
+        state = f"revoked {key.revoked_at:%Y-%m-%d %H:%M}" if key.revoked_at else "valid"
+        click.echo(f"{key.id}  {key.prefix}…  {key.created_at:%Y-%m-%d %H:%M}  {state}  {key.name}")
+
+
+@click.command("revoke-api-key")
+@click.argument("key_id", type=click.IntRange(1, 2**63 - 1))
+@with_appcontext
+def revoke_api_key(key_id: int) -> None:
+    """Refuse the key with this number (list-api-keys) from now on."""
+    try:
+        was_valid = api_keys.revoke(key_id, clock.now())
+    except PortalError as error:
+        raise click.ClickException(error.message) from error
+    click.echo("Key revoked." if was_valid else "The key was revoked before.")
 
 
 @click.group("clock")

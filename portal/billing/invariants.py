@@ -132,6 +132,15 @@ INVARIANTS = (
         AND (m.id IS NULL OR m.detached_at IS NOT NULL OR m.user_id <> s.user_id)""",
     ),
     Invariant(
+        "usage-differs-from-records",
+        "A period's e-mails used are the sum of its usage records.",
+        """
+        SELECT pp.id, pp.user_id, pp.emails_used, coalesce(r.recorded, 0) AS recorded FROM purchased_plans pp
+        LEFT JOIN (SELECT purchased_plan_id, sum(quantity) AS recorded FROM usage_records
+        GROUP BY purchased_plan_id) r ON r.purchased_plan_id = pp.id
+        WHERE pp.emails_used <> coalesce(r.recorded, 0)""",
+    ),
+    Invariant(
         "notification-stuck",
         "No kept notification waits longer than a day.",
         """

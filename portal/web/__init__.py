@@ -21,6 +21,7 @@ from portal.web import (
     health,
     payment,
     plans,
+    product_api,
     sandbox,
     webhooks,
 )
@@ -36,7 +37,7 @@ def init_app(app: Flask, config: Config) -> None:
     notices.made_at_sending("renewal_link", letter_links.of_renewal)
     for area in (plans.bp, accounts.bp, checkout.bp, payment.bp, dashboard.bp):
         app.register_blueprint(area)
-    for door in (webhooks.blueprint, api.blueprint, health.blueprint):
+    for door in (webhooks.blueprint, api.blueprint, product_api.blueprint, health.blueprint):
         app.register_blueprint(door)
     if config.sandbox:
         app.register_blueprint(sandbox.blueprint)

@@ -35,7 +35,7 @@ OFTEN = "30 per 10 minutes"
 @blueprint.post("/<any(cloudpayments, yookassa):gateway>/create_payment/")
 def create_payment(gateway: str) -> Response:
     """Make an order, or find the open one on the same terms, and say how to pay it."""
-    body = _body()
+    body = json_object()
     plan_code, accept = body.get("plan_code"), body.get("accept_recurring", False)
     if not isinstance(plan_code, str) or not isinstance(accept, bool):
         raise InvalidRequest('Нужен JSON вида {"plan_code": "PRO_MONTHLY", "accept_recurring": false}.')
@@ -48,7 +48,7 @@ def create_payment(gateway: str) -> Response:
 @blueprint.post("/yookassa/bind_card_start/")
 def bind_card_start() -> Response:
     """Begin saving a method without paying; the customer goes to ``confirmation_url``."""
-    _body()
+    json_object()
     binding = bindings.start(_who_asks(), clock.now())
     return jsonify(
         {
@@ -66,7 +66,7 @@ def create_test_live_payment() -> Response:
     user = _user()
     if not user.is_admin:
         raise NotAllowed
-    _body()
+    json_object()
     return jsonify(order_as_json(checkout.start_live_check(user, clock.now())))
 
 
@@ -155,8 +155,8 @@ def _user() -> User:
     return db.session.scalars(select(User).where(User.id == current_user.id)).one()
 
 
-def _body() -> dict[str, Any]:
-    """The request's JSON object; an empty body is an empty object."""
+def json_object() -> dict[str, Any]:
+    """The request's JSON object; an empty body is an empty object. Raises InvalidRequest."""
     if not request.get_data(cache=True).strip():
         return {}
     try:

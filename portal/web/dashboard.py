@@ -142,4 +142,22 @@ def _told(notification: Notification) -> Told | None:
         sums = " и ".join(filters.money(one["amount"], one["currency"]) for one in facts["sums"])
         text = f"Вернём {sums} тем же способом, которым вы платили." if sums else "Списаний больше не будет."
         return Told("info", f"Тариф «{facts['plan_title']}» отменён", text, notification)
+    if notification.kind in {"quota_low", "quota_spent"}:
+        return _told_of_quota(notification)
     return None
+
+
+def _told_of_quota(notification: Notification) -> Told:
+    """How many e-mails were left then, and when there will be more."""
+    facts = notification.facts
+    of_plan = f"тариф «{facts['plan_title']}»"
+    more = (
+        f"{filters.letters(facts['next_emails'])} добавятся {filters.moment(facts['next_starts_at'])}."
+        if facts["next_starts_at"]
+        else "Новые появятся со следующим оплаченным сроком."
+    )
+    if notification.kind == "quota_spent":
+        return Told("bad", f"Письма закончились: {of_plan}", f"Отправка остановлена. {more}", notification)
+    title = f"Использовано {facts['percent']}{filters.NBSP}% писем: {of_plan}"
+    left = f"Осталось {filters.letters(facts['emails_left'])} до {filters.day(facts['ends_at'])}."
+    return Told("wait", title, f"{left} {more}", notification)

@@ -71,6 +71,7 @@ PLANTED = {
         UPDATE payments SET next_check_at = NULL, status = 'unknown', paid_at = NULL,
         gateway_payment_id = NULL WHERE id = (SELECT min(id) FROM payments)""",
     "renewal-without-method": "UPDATE subscriptions SET auto_renew = true",
+    "usage-differs-from-records": "UPDATE purchased_plans SET emails_used = emails_used + 1",
     "notification-stuck": """
         INSERT INTO webhook_events (gateway, kind, dedupe_key, raw_payload, content_type, address, status,
         verdict, received_at, attempts, next_attempt_at) VALUES ('cloudpayments', 'pay', 'x', '', '', '',

@@ -182,6 +182,24 @@ def test_notices_are_told_in_words(app: Flask, browser: Browser) -> None:
     assert "не хватило денег" in page
 
 
+def test_quota_notices_are_told_in_words(app: Flask, browser: Browser) -> None:
+    """How many e-mails were left, until when, and when there will be more."""
+    with app.app_context(), transaction() as session:
+        user, now = user_of(), clock.now()
+        ends_at, following = "2027-01-05T10:00:00+00:00", {"next_starts_at": None, "next_emails": None}
+        facts = {"plan_title": "Про", "emails_total": 50_000, "ends_at": ends_at, **following}
+        low = {**facts, "percent": 80, "emails_left": 10_000}
+        spent = {**facts, "percent": 100, "emails_left": 0, "next_starts_at": ends_at, "next_emails": 5_000}
+        notices.announce(session, user.id, "quota_low", "a", low, now)
+        notices.announce(session, user.id, "quota_spent", "b", spent, now)
+
+    page = text(browser)
+    assert "Использовано 80 % писем: тариф «Про»" in page
+    assert "Осталось 10 000 писем до 5 января 2027. Новые появятся со следующим оплаченным сроком." in page
+    assert "Письма закончились: тариф «Про»" in page
+    assert "Отправка остановлена. 5 000 писем добавятся 5 января 2027, 13:00 МСК." in page
+
+
 def test_the_history_is_paged_without_gaps(app: Flask, browser: Browser) -> None:
     """Newest first; a payment made between two pages neither repeats nor hides one."""
     with app.app_context():

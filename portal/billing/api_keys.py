@@ -1,0 +1,66 @@
+"""Keys by which the shop's own product asks: made, told apart, revoked. A key itself is seen once."""
+
+from __future__ import annotations
+
+import hashlib
+import secrets
+from datetime import datetime
+
+from sqlalchemy import select, update
+
+from portal.database import changed, db, transaction
+from portal.errors import InvalidRequest, NotFound
+from portal.models import ApiKey
+
+#: How a key begins, so that people and scanners of leaked secrets know one.
+MARK = "pk_"
+LONGEST_NAME = 120
+_RANDOM_BYTES = 32
+#: Told on screens: enough to tell keys apart, 48 of 256 random bits.
+_SHOWN = len(MARK) + 8
+
+
+class KeyNotFound(NotFound):
+    """No key has that number."""
+
+    message = "Такого ключа нет."
+
+
+def create(name: str, now: datetime) -> str:
+    """Make a key and give it, for the only time. Raises InvalidRequest for a name that is none."""
+    name = name.strip()
+    if not 1 <= len(name) <= LONGEST_NAME or not name.isprintable():
+        raise InvalidRequest(f"Название ключа — от 1 до {LONGEST_NAME} печатных знаков.")
+    key = MARK + secrets.token_urlsafe(_RANDOM_BYTES)
+    with transaction() as session:
+        session.add(ApiKey(name=name, prefix=key[:_SHOWN], key_hash=_hash(key), created_at=now))
+    return key
+
+
+def is_valid(key: str) -> bool:
+    """Whether *key* is one of ours and not revoked.
+
+    Looked up by its hash: how long that takes tells nothing about a key.
+    """
+    if not key.startswith(MARK):
+        return False
+    known = select(ApiKey.id).where(ApiKey.key_hash == _hash(key), ApiKey.revoked_at.is_(None))
+    return db.session.execute(known).scalar_one_or_none() is not None
+
+
+def revoke(key_id: int, now: datetime) -> bool:
+    """Refuse the key from now on; tells whether it was valid until now. Raises KeyNotFound."""
+    with transaction() as session:
+        if session.get(ApiKey, key_id) is None:
+            raise KeyNotFound
+        valid = (ApiKey.id == key_id) & ApiKey.revoked_at.is_(None)
+        return changed(session.execute(update(ApiKey).where(valid).values(revoked_at=now)))
+
+
+def listed() -> list[ApiKey]:
+    """All keys, revoked ones too, oldest first."""
+    return list(db.session.scalars(select(ApiKey).order_by(ApiKey.id)))
+
+
+def _hash(key: str) -> str:
+    return hashlib.sha256(key.encode("utf-8", "surrogatepass")).hexdigest()

@@ -1,0 +1,165 @@
+"""What a customer may use at one moment: the period that runs or is in its grace days, and what follows."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Row, select
+from sqlalchemy.orm import Session
+
+from portal.database import db
+from portal.errors import NotFound
+from portal.models import PaymentMethod, PurchasedPlan, Subscription, SubscriptionStatus, User
+from portal.models.subscription import LIVE
+
+_users: Any = User.__table__
+_periods: Any = PurchasedPlan.__table__
+_subscriptions: Any = Subscription.__table__
+_methods: Any = PaymentMethod.__table__
+
+_LONGEST_ADDRESS = 254
+
+
+class CustomerNotFound(NotFound):
+    """No customer has that address."""
+
+    code = "CUSTOMER_NOT_FOUND"
+    message = "Клиента с таким адресом нет."
+
+
+@dataclass(frozen=True, slots=True)
+class Period:
+    """A paid period that counts, with what its agreement says."""
+
+    id: int
+    plan_code: str
+    plan_title: str
+    starts_at: datetime
+    ends_at: datetime
+    email_quota: int
+    emails_used: int
+    agreement: SubscriptionStatus
+    grace_until: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class Periods:
+    """What a customer has paid for and may use: now, and later in the order of its beginning."""
+
+    current: Period | None
+    upcoming: tuple[Period, ...]
+    #: The present period is over and may be used on while its renewal is being tried.
+    in_grace: bool
+
+    def usable_until(self) -> datetime | None:
+        """The end of the present period, or of the grace days after it."""
+        if self.current is None:
+            return None
+        return self.current.grace_until if self.in_grace else self.current.ends_at
+
+    def active_until(self) -> datetime | None:
+        """Until when it may be used without paying again: all paid time without a gap, or the grace days."""
+        until = self.usable_until()
+        for following in self.upcoming:
+            if until is None or following.starts_at > until:
+                break
+            until = max(until, following.ends_at)
+        return until
+
+
+@dataclass(frozen=True, slots=True)
+class Entitlement:
+    """The product's question answered."""
+
+    #: Usable: active, or past_due while the renewal is being tried. Not: scheduled, canceled, expired, none.
+    status: str
+    periods: Periods
+    #: Whether a saved method is going to be charged for the next period.
+    auto_renew: bool
+
+
+def of(email: str, now: datetime) -> Entitlement:
+    """What the customer may use at *now*. Raises CustomerNotFound."""
+    session = db.session()
+    customer = _with_latest_subscription(session, email)
+    periods = counting(session, customer.id, now)
+    return Entitlement(
+        status=_status(customer.status, periods),
+        periods=periods,
+        auto_renew=bool(customer.auto_renew and customer.has_method and periods.current),
+    )
+
+
+def counting(session: Session, customer_id: int, now: datetime) -> Periods:
+    """The customer's periods that may be used at *now* or later, read in one look.
+
+    In the grace days of a live agreement it is its last period that may be used on, as for
+    :func:`portal.billing.subscriptions.standing`.
+    """
+    in_grace = _subscriptions.c.status.in_(LIVE) & (_subscriptions.c.grace_until > now)
+    counts = (
+        select(
+            _periods.c.id,
+            _periods.c.plan_code,
+            _periods.c.plan_title,
+            _periods.c.starts_at,
+            _periods.c.ends_at,
+            _periods.c.email_quota,
+            _periods.c.emails_used,
+            _subscriptions.c.status,
+            _subscriptions.c.grace_until,
+        )
+        .join(_subscriptions, _subscriptions.c.id == _periods.c.subscription_id)
+        .where(
+            _periods.c.user_id == customer_id,
+            _periods.c.revoked_at.is_(None),
+            (_periods.c.ends_at > now) | in_grace,
+        )
+        .order_by(_periods.c.ends_at)
+    )
+    found = [Period(*row) for row in session.execute(counts)]
+    begun = [period for period in found if period.starts_at <= now]
+    current = begun[-1] if begun else None
+    return Periods(
+        current=current,
+        upcoming=tuple(period for period in found if period.starts_at > now),
+        in_grace=current is not None and current.ends_at <= now,
+    )
+
+
+def spelt(email: str) -> str:
+    """The address as it is kept. What PostgreSQL cannot even be asked about is nobody's address."""
+    if len(email) > _LONGEST_ADDRESS or not email.isprintable():
+        raise CustomerNotFound
+    return email.lower()
+
+
+def _with_latest_subscription(session: Session, email: str) -> Row[Any]:
+    """The customer with the status of the latest agreement and whether a living method hangs on it."""
+    has_method = (_methods.c.id.is_not(None) & _methods.c.detached_at.is_(None)).label("has_method")
+    found = (
+        select(_users.c.id, _subscriptions.c.status, _subscriptions.c.auto_renew, has_method)
+        .outerjoin(_subscriptions, _subscriptions.c.user_id == _users.c.id)
+        .outerjoin(_methods, _methods.c.id == _subscriptions.c.payment_method_id)
+        .where(_users.c.email == spelt(email))
+        .order_by(_subscriptions.c.id.desc())
+        .limit(1)
+    )
+    customer = session.execute(found).one_or_none()
+    if customer is None:
+        raise CustomerNotFound
+    return customer
+
+
+def _status(latest: SubscriptionStatus | None, periods: Periods) -> str:
+    """A period ends exactly at its end, so the periods decide; the agreement says only why there is none."""
+    if periods.current is not None:
+        past_due = periods.in_grace or periods.current.agreement is SubscriptionStatus.PAST_DUE
+        return (SubscriptionStatus.PAST_DUE if past_due else SubscriptionStatus.ACTIVE).value
+    if periods.upcoming:
+        return "scheduled"
+    if latest is None:
+        return "none"
+    return latest.value if latest is SubscriptionStatus.CANCELED else SubscriptionStatus.EXPIRED.value

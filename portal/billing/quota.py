@@ -1,0 +1,159 @@
+"""E-mails out of a paid period: counting what the shop's product sends.
+
+A use locks the customer's row first, as every verb does that changes what a customer has: two uses at once
+wait for each other, and none meets a period that is being revoked or replaced. Statements are Core, not ORM
+flushes: the product asks before every sending.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import insert, select, update
+from sqlalchemy.orm import Session
+
+from portal.billing import entitlement, notices
+from portal.billing.entitlement import Period, Periods
+from portal.database import transaction
+from portal.errors import InvalidRequest, PortalError
+from portal.models import PurchasedPlan, UsageRecord, User
+
+#: The most that one call may count.
+MOST_AT_ONCE = 1_000_000
+LONGEST_KEY = 120
+#: Percent of a period's e-mails at which the customer is told.
+LINES = (80, 95, 100)
+
+_users: Any = User.__table__
+_periods: Any = PurchasedPlan.__table__
+_records: Any = UsageRecord.__table__
+
+
+class NoPlan(PortalError):
+    """The customer is known and has nothing that may be used now."""
+
+    code = "NO_PLAN"
+    status = 409
+    message = "У клиента нет действующего тарифа."
+
+
+class QuotaExceeded(PortalError):
+    """More e-mails than are left in the period."""
+
+    code = "QUOTA_EXCEEDED"
+    status = 409
+    message = "В этом сроке не осталось столько писем."
+
+
+@dataclass(frozen=True, slots=True)
+class Used:
+    """The answer to a use: what was left when its key was counted, and whether that was an earlier call."""
+
+    emails_left: int
+    repeated: bool
+
+
+def use(email: str, quantity: int, idempotency_key: str, now: datetime) -> Used:
+    """Count *quantity* e-mails against the customer's present period.
+
+    A repeat of a key answers as the first time and counts nothing, also after the period is over. A period
+    that is used up does not reach into the next one. Raises InvalidRequest, CustomerNotFound, NoPlan and
+    QuotaExceeded; then nothing is counted and the key is not remembered.
+    """
+    _check(quantity, idempotency_key)
+    with transaction() as session:
+        customer_id = _lock_customer(session, email)
+        counted = select(_records.c.emails_left).where(
+            _records.c.user_id == customer_id, _records.c.idempotency_key == idempotency_key
+        )
+        first = session.execute(counted).scalar_one_or_none()
+        if first is not None:
+            return Used(first, repeated=True)
+        periods = entitlement.counting(session, customer_id, now)
+        if periods.current is None:
+            raise NoPlan
+        left = _take(session, periods.current, quantity)
+        session.execute(
+            insert(_records).values(
+                user_id=customer_id,
+                purchased_plan_id=periods.current.id,
+                quantity=quantity,
+                idempotency_key=idempotency_key,
+                emails_left=left,
+                created_at=now,
+            )
+        )
+        _tell(session, customer_id, periods, quantity, left, now)
+    return Used(left, repeated=False)
+
+
+def line_crossed(before: int, after: int, total: int) -> int | None:
+    """The highest of :data:`LINES` that a use from *before* to *after* e-mails out of *total* reaches."""
+    crossed = [line for line in LINES if before * 100 < line * total <= after * 100]
+    return max(crossed, default=None)
+
+
+def _check(quantity: int, key: str) -> None:
+    if not 1 <= quantity <= MOST_AT_ONCE:
+        raise InvalidRequest(f"quantity — целое число от 1 до {MOST_AT_ONCE}.")
+    if not 1 <= len(key) <= LONGEST_KEY or not key.isprintable():
+        raise InvalidRequest(f"idempotency_key — от 1 до {LONGEST_KEY} печатных знаков.")
+
+
+def _lock_customer(session: Session, email: str) -> int:
+    """The customer's id, with the row locked until the transaction ends.
+
+    NO KEY UPDATE, as settlement takes it: rows that merely point at the customer need not wait.
+    """
+    found = (
+        select(_users.c.id).where(_users.c.email == entitlement.spelt(email)).with_for_update(key_share=True)
+    )
+    customer_id: int | None = session.execute(found).scalar_one_or_none()
+    if customer_id is None:
+        raise entitlement.CustomerNotFound
+    return customer_id
+
+
+def _take(session: Session, period: Period, quantity: int) -> int:
+    """Count, and say what is left. The guard stands in the statement as well as in the table's constraint."""
+    # A subtraction, since a sum could leave the range of the column.
+    fits = _periods.c.email_quota - _periods.c.emails_used >= quantity
+    counted = (
+        update(_periods)
+        .where(_periods.c.id == period.id, _periods.c.revoked_at.is_(None), fits)
+        .values(emails_used=_periods.c.emails_used + quantity)
+        .returning(_periods.c.email_quota - _periods.c.emails_used)
+    )
+    left: int | None = session.execute(counted).scalar_one_or_none()
+    if left is None:
+        has = period.email_quota - period.emails_used
+        raise QuotaExceeded(f"В этом сроке осталось писем: {has}, а нужно {quantity}. Ничего не списано.")
+    return left
+
+
+def _tell(
+    session: Session, customer_id: int, periods: Periods, quantity: int, left: int, now: datetime
+) -> None:
+    """Tell the customer of the line that this use crossed: once per period and line, the highest only."""
+    period = periods.current
+    until = periods.usable_until()
+    assert period is not None  # something was taken from it
+    assert until is not None
+    used = period.email_quota - left
+    line = line_crossed(used - quantity, used, period.email_quota)
+    if line is None:
+        return
+    following = next(iter(periods.upcoming), None)
+    facts = {
+        "plan_title": period.plan_title,
+        "percent": line,
+        "emails_left": left,
+        "emails_total": period.email_quota,
+        "ends_at": until.isoformat(),
+        "next_starts_at": following.starts_at.isoformat() if following else None,
+        "next_emails": following.email_quota if following else None,
+    }
+    kind = "quota_spent" if line == 100 else "quota_low"
+    notices.announce(session, customer_id, kind, f"quota:{period.id}:{line}", facts, now)
