@@ -9,6 +9,7 @@ from typing import Any
 
 from flask import Blueprint, Response, abort, jsonify, request
 from redis.exceptions import RedisError
+from rq import Worker
 from rq.registry import StartedJobRegistry
 from sqlalchemy import select
 
@@ -65,13 +66,15 @@ def move_clock() -> Response:
 
 
 def _wait_for_workers() -> None:
-    """Let jobs that are under way come to their end; without Redis there is nothing to wait for."""
+    """Let jobs that are under way come to their end; without Redis or workers there is nothing to wait
+    for.
+    """
     release()
     queue = jobs.queue()
     until = time.monotonic() + WORKERS_SECONDS
     while time.monotonic() < until:
         try:
-            if not queue.count and not StartedJobRegistry(queue=queue).count:
+            if not Worker.count(queue=queue) or not (queue.count or StartedJobRegistry(queue=queue).count):
                 return
         except (RedisError, OSError):
             return

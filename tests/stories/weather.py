@@ -7,7 +7,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any
-from unittest.mock import patch
 
 import requests
 
@@ -28,10 +27,9 @@ def clear(desk: Desk) -> None:
 def later(desk: Desk, step: str) -> None:
     """Let time pass on both sides, with all that falls due on the way.
 
-    No worker runs beside these stories, so the clock need not wait for one: the sweep does the work.
+    No worker runs beside these stories: the sweep does the work.
     """
-    with patch("portal.web.sandbox.WORKERS_SECONDS", 0.0):
-        moved = desk.sandbox.control("clock", advance=step)
+    moved = desk.sandbox.control("clock", advance=step)
     assert moved["portal"] == "moved", moved
 
 
