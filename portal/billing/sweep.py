@@ -121,7 +121,7 @@ def ask_about_everything_open(now: datetime) -> tuple[int, int]:
 def next_due(now: datetime) -> datetime | None:
     """When the next thing falls due after *now*; ``None`` when nothing is waiting."""
     moments = [
-        db.session.scalar(select(func.min(column)).where(column > now, *conditions))
+        select(func.min(column)).where(column > now, *conditions).scalar_subquery()
         for column, conditions in (
             (WebhookEvent.next_attempt_at, (WebhookEvent.status == EventStatus.RECEIVED,)),
             (Payment.next_check_at, ()),
@@ -135,8 +135,9 @@ def next_due(now: datetime) -> datetime | None:
             (Subscription.charge_look_at, ()),
         )
     ]
+    found = db.session.execute(select(*moments)).one()
     release()
-    return min((moment for moment in moments if moment is not None), default=None)
+    return min((moment for moment in found if moment is not None), default=None)
 
 
 def _each(what: str, verb: Callable[[T], object], due: list[T]) -> list[bool]:

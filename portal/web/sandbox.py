@@ -58,24 +58,27 @@ def move_clock() -> Response:
         raise InvalidRequest("У времени нет часового пояса.")
     clock.set_to(moment)
     sweep.sweep_until_quiet(clock.now(), without_workers=True)
-    _wait_for_workers()
-    sweep.sweep_until_quiet(clock.now(), without_workers=True)
+    if _waited_for_workers():
+        sweep.sweep_until_quiet(clock.now(), without_workers=True)
     due = sweep.next_due(clock.now())
     # To the microsecond: a clock that stopped at a moment rounded down would find nothing due there.
     return jsonify({"now": iso(clock.now()), "next_due": due and due.isoformat()})
 
 
-def _wait_for_workers() -> None:
+def _waited_for_workers() -> bool:
     """Let jobs that are under way come to their end; without Redis or workers there is nothing to wait
-    for.
+    for. Tells whether there was.
     """
     release()
     queue = jobs.queue()
+    waited = False
     until = time.monotonic() + WORKERS_SECONDS
     while time.monotonic() < until:
         try:
             if not Worker.count(queue=queue) or not (queue.count or StartedJobRegistry(queue=queue).count):
-                return
+                return waited
         except (RedisError, OSError):
-            return
+            return waited
+        waited = True
         time.sleep(0.05)
+    return waited
