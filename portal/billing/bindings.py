@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from sqlalchemy import select
 
 from portal import running
-from portal.billing import doors, methods
+from portal.billing import choosing, doors, locks, methods, renewals
 from portal.billing.settlement import Settlement, Verdict
 from portal.database import db, exclusive, transaction
 from portal.errors import NotFound, PortalError
@@ -94,7 +94,10 @@ def refresh(binding_id: int, now: datetime) -> None:
 
 
 def _carry_out(key: str, told: BindingSnapshot, now: datetime) -> Settlement:
+    owner = db.session.scalar(select(MethodBinding.user_id).where(MethodBinding.key == key))
+    assert owner is not None  # bindings are never deleted
     with transaction() as session:
+        locks.lock_customer(session, owner)
         binding = session.scalars(
             select(MethodBinding)
             .where(MethodBinding.key == key)
@@ -116,6 +119,9 @@ def _carry_out(key: str, told: BindingSnapshot, now: datetime) -> Settlement:
             session, binding.user_id, GatewayName.YOOKASSA, told.method, now
         )
         binding.status, binding.next_check_at = BindingStatus.ACTIVE, None
+        due = choosing.charge_from_now_on(session, owner, binding.payment_method_id, now)
+        if due is not None:
+            renewals.try_now(due, now)
         return Settlement(Verdict.MOVED, "method saved")
 
 

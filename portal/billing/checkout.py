@@ -15,7 +15,17 @@ from typing import Any
 from sqlalchemy.orm import Session
 
 from portal import running
-from portal.billing import consents, doors, orders, payments, plans, settlement, subscriptions, trouble
+from portal.billing import (
+    agenda,
+    consents,
+    doors,
+    orders,
+    payments,
+    plans,
+    settlement,
+    subscriptions,
+    trouble,
+)
 from portal.billing.consents import Agreement, ClientInfo
 from portal.billing_mode import BillingMode
 from portal.database import db, transaction
@@ -57,7 +67,7 @@ class Order:
 def preview(user_id: int | None, plan: Plan, now: datetime) -> Preview:
     """What buying *plan* now would mean for this customer."""
     standing = subscriptions.standing(user_id, now) if user_id is not None else None
-    starts_at = standing.ends_at if standing and standing.ends_at else now
+    starts_at = subscriptions.next_start(standing, now) if standing else now
     ends_at = starts_at + timedelta(days=plan.period_days)
     last = (*standing.upcoming[-1:], standing.current)[0] if standing else None
     offered = recurring_offered()
@@ -69,7 +79,7 @@ def preview(user_id: int | None, plan: Plan, now: datetime) -> Preview:
         follows_title=last.plan_title if last else None,
         gateways=doors.are_open(),
         recurring_offered=offered,
-        agreement=consents.agreement(plan, plan.get_final_price(), ends_at) if offered else None,
+        agreement=_agreement(plan, starts_at) if offered else None,
         open_payment=db.session.scalar(orders.open_order(user_id, plan.id)) if user_id is not None else None,
     )
 
@@ -170,9 +180,15 @@ def _terms(
     amount = plan.get_final_price()
     if not (accept_recurring and recurring_offered()):
         return orders.Terms(plan, gateway, amount, BillingMode.ONE_TIME, None)
-    paid_until = subscriptions.standing(user.id, now).ends_at or now
-    agreed = consents.agreement(plan, amount, paid_until + timedelta(days=plan.period_days))
-    return orders.Terms(plan, gateway, amount, BillingMode.RECURRING, agreed)
+    starts_at = subscriptions.next_start(subscriptions.standing(user.id, now), now)
+    return orders.Terms(plan, gateway, amount, BillingMode.RECURRING, _agreement(plan, starts_at))
+
+
+def _agreement(plan: Plan, starts_at: datetime) -> Agreement:
+    """What the customer is asked to agree to for a period that begins at *starts_at*."""
+    ends_at = starts_at + timedelta(days=plan.period_days)
+    first = agenda.cycle(starts_at, ends_at, renews=True).charge_due_at or ends_at
+    return consents.agreement(plan, plan.get_final_price(), first)
 
 
 def _note_call(payment: Payment, now: datetime) -> None:

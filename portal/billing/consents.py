@@ -5,17 +5,32 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
+from typing import Any
 from zoneinfo import ZoneInfo
 
 from babel.dates import format_date
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from portal import running
+from portal.database import db
 from portal.models import Consent, Plan
-from portal.money import to_people
+from portal.money import to_people, to_wire
 
 #: Changes with every change of the words below.
 VERSION = "2026-11"
+
+
+@dataclass(frozen=True, slots=True)
+class AgreedPlan:
+    """A plan's terms as an agreement froze them, by the same names that the plan has them under."""
+
+    id: int
+    code: str
+    title: str
+    currency: str
+    period_days: int
+    email_quota: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,7 +39,7 @@ class Agreement:
 
     version: str
     text: str
-    plan: Plan
+    plan: Plan | AgreedPlan
     amount: Decimal
     currency: str
     period_days: int
@@ -39,7 +54,19 @@ class ClientInfo:
     user_agent: str
 
 
-def agreement(plan: Plan, amount: Decimal, first_charge_at: datetime) -> Agreement:
+def plan_agreed_to(consent: Consent) -> AgreedPlan:
+    """The terms on which a standing agreement renews, whatever has become of the plan since."""
+    return AgreedPlan(
+        consent.plan_id,
+        consent.plan_code,
+        consent.plan_title,
+        consent.currency,
+        consent.period_days,
+        consent.email_quota,
+    )
+
+
+def agreement(plan: Plan | AgreedPlan, amount: Decimal, first_charge_at: datetime) -> Agreement:
     """The words for this plan: sum, period, date of the first charge, and how to end it."""
     config = running.config()
     day = format_date(first_charge_at.astimezone(ZoneInfo(config.tz_display)), "d MMMM y", locale="ru")
@@ -53,24 +80,57 @@ def agreement(plan: Plan, amount: Decimal, first_charge_at: datetime) -> Agreeme
 
 
 def record(
-    session: Session, user_id: int, payment_id: int, accepted: Agreement, client: ClientInfo, now: datetime
-) -> None:
-    """Keep the evidence, in the transaction that writes the payment."""
-    session.add(
-        Consent(
-            user_id=user_id,
-            payment_id=payment_id,
-            text_version=accepted.version,
-            text=accepted.text,
-            amount=accepted.amount,
-            currency=accepted.currency,
-            period_days=accepted.period_days,
-            plan_id=accepted.plan.id,
-            plan_code=accepted.plan.code,
-            plan_title=accepted.plan.title,
-            email_quota=accepted.email_quota,
-            address=client.address[:45],
-            user_agent=client.user_agent[:255],
-            given_at=now,
-        )
+    session: Session,
+    user_id: int,
+    payment_id: int | None,
+    accepted: Agreement,
+    client: ClientInfo,
+    now: datetime,
+) -> Consent:
+    """Keep the evidence, in the transaction that writes the payment, or that switches renewal on again."""
+    consent = Consent(
+        user_id=user_id,
+        payment_id=payment_id,
+        text_version=accepted.version,
+        text=accepted.text,
+        amount=accepted.amount,
+        currency=accepted.currency,
+        period_days=accepted.period_days,
+        plan_id=accepted.plan.id,
+        plan_code=accepted.plan.code,
+        plan_title=accepted.plan.title,
+        email_quota=accepted.email_quota,
+        address=client.address[:45],
+        user_agent=client.user_agent[:255],
+        given_at=now,
     )
+    session.add(consent)
+    return consent
+
+
+def given_by(user_id: int) -> list[Consent]:
+    """All agreements of a customer, those that ended among them, newest first."""
+    given = select(Consent).where(Consent.user_id == user_id).order_by(Consent.id.desc())
+    return list(db.session.scalars(given))
+
+
+def export(user_id: int) -> list[dict[str, Any]]:
+    """The evidence for a program: the words, the terms, the moments, whence they came, how they ended."""
+    return [
+        {
+            "given_at": consent.given_at.isoformat(),
+            "text_version": consent.text_version,
+            "text": consent.text,
+            "plan_code": consent.plan_code,
+            "plan_title": consent.plan_title,
+            "amount": to_wire(consent.amount),
+            "currency": consent.currency,
+            "period_days": consent.period_days,
+            "email_quota": consent.email_quota,
+            "address": consent.address,
+            "user_agent": consent.user_agent,
+            "withdrawn_at": consent.withdrawn_at and consent.withdrawn_at.isoformat(),
+            "withdrawn_because": consent.withdrawn_because,
+        }
+        for consent in given_by(user_id)
+    ]

@@ -1,4 +1,7 @@
-"""Keeping a method that the customer agreed to have kept."""
+"""The methods that a customer let us keep: kept, listed, let go.
+
+Whoever keeps one or lets one go holds the customer's lock (:mod:`portal.billing.locks`).
+"""
 
 from __future__ import annotations
 
@@ -9,11 +12,83 @@ from sqlalchemy import exists, select
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
+from portal.billing import agenda, locks, stopping
+from portal.database import db, transaction
+from portal.errors import NotFound
 from portal.gateways.base import SavedMethod
-from portal.models import Consent, GatewayName, PaymentMethod
+from portal.models import Consent, GatewayName, PaymentMethod, Subscription
+from portal.models.subscription import LIVE
 from portal.secrets import vault
 
 _methods: Any = PaymentMethod.__table__
+
+#: The largest id that the database can hold: whatever is above belongs to nobody.
+_LARGEST_ID = 2**63 - 1
+
+
+class MethodNotFound(NotFound):
+    """No such method, or somebody else's: the two are told alike."""
+
+    message = "Такого способа оплаты нет."
+
+
+def of(user_id: int) -> list[PaymentMethod]:
+    """The customer's methods that are not unlinked, the one that is charged first in front."""
+    kept = select(PaymentMethod).where(PaymentMethod.user_id == user_id, PaymentMethod.detached_at.is_(None))
+    found = list(
+        db.session.scalars(kept.order_by(PaymentMethod.preferred_at.desc(), PaymentMethod.id.desc()))
+    )
+    charged = db.session.scalar(
+        select(Subscription.payment_method_id).where(
+            Subscription.user_id == user_id, Subscription.status.in_(LIVE), Subscription.auto_renew
+        )
+    )
+    return sorted(found, key=lambda method: method.id != charged)
+
+
+def owned(user_id: int, method_id: int) -> PaymentMethod:
+    """One method of this customer, an unlinked one too.
+
+    Raises MethodNotFound alike for a strange id and for somebody else's method.
+    """
+    found = db.session.get(PaymentMethod, method_id) if 0 < method_id <= _LARGEST_ID else None
+    if found is None or found.user_id != user_id:
+        raise MethodNotFound
+    return found
+
+
+def is_usable(method: PaymentMethod, now: datetime) -> bool:
+    """Whether a renewal may be charged to it: linked, not refused for good, not past its month."""
+    runs_out = agenda.card_runs_out(method)
+    return method.detached_at is None and method.stopped_at is None and (runs_out is None or now < runs_out)
+
+
+def unlink(user_id: int, method_id: int, now: datetime) -> None:
+    """Erase the method's token and end charging it, at once and always. A second time there is nothing to do.
+
+    What a worker has in its hands already reads this before it charges (law 10). Raises MethodNotFound.
+    """
+    with transaction() as session:
+        locks.lock_customer(session, user_id)
+        method = owned_locked(session, user_id, method_id)
+        if method.detached_at is not None:
+            return
+        charging = session.scalars(
+            select(Subscription.id).where(
+                Subscription.user_id == user_id,
+                Subscription.payment_method_id == method.id,
+                Subscription.status.in_(LIVE),
+            )
+        ).all()
+        for subscription_id in charging:
+            stopping.stop_charging(session, subscription_id, stopping.Because.UNLINKED, now)
+        method.token, method.detached_at = None, now
+
+
+def owned_locked(session: Session, user_id: int, method_id: int) -> PaymentMethod:
+    """One method of this customer, locked and read anew. Raises MethodNotFound."""
+    owned(user_id, method_id)
+    return session.get_one(PaymentMethod, method_id, with_for_update=True, populate_existing=True)
 
 
 def agreement_of(session: Session, payment_id: int, method: SavedMethod) -> int | None:
@@ -23,20 +98,26 @@ def agreement_of(session: Session, payment_id: int, method: SavedMethod) -> int 
     """
     agreed = select(Consent).where(Consent.payment_id == payment_id, Consent.withdrawn_at.is_(None))
     consent = session.scalar(agreed)
-    if consent is None:
+    if consent is None or was_unlinked(session, consent.user_id, method, consent.given_at):
         return None
+    return consent.id
+
+
+def was_unlinked(session: Session, user_id: int, method: SavedMethod, since: datetime) -> bool:
+    """Whether the customer unlinked this very method after *since*, at either gateway."""
     unlinked = exists().where(
-        PaymentMethod.user_id == consent.user_id,
+        PaymentMethod.user_id == user_id,
         PaymentMethod.fingerprint.in_([_fingerprint(name, method.token) for name in GatewayName]),
-        PaymentMethod.detached_at > consent.given_at,
+        PaymentMethod.detached_at > since,
     )
-    return None if session.scalar(select(unlinked)) else consent.id
+    return bool(session.scalar(select(unlinked)))
 
 
 def keep(session: Session, user_id: int, gateway: GatewayName, method: SavedMethod, now: datetime) -> int:
     """Store a method, or find it when it is stored already; in the caller's transaction. Returns its id.
 
-    A token belongs to one customer of one shop and is never shared (cloudpayments.md 7.15).
+    A token belongs to one customer of one shop and is never shared (cloudpayments.md 7.15). A method that was
+    refused for good and that its owner has just confirmed anew may be charged again.
     """
     row = {
         "user_id": user_id,
@@ -58,7 +139,12 @@ def keep(session: Session, user_id: int, gateway: GatewayName, method: SavedMeth
     kept = written.on_conflict_do_update(
         index_elements=["user_id", "gateway", "fingerprint"],
         index_where=_methods.c.detached_at.is_(None),
-        set_={"title": written.excluded.title, "preferred_at": now},
+        set_={
+            **{name: written.excluded[name] for name in ("title", "expiry_month", "expiry_year")},
+            "preferred_at": now,
+            "stopped_at": None,
+            "stop_code": None,
+        },
     )
     return int(session.execute(kept.returning(_methods.c.id)).scalar_one())
 

@@ -114,8 +114,7 @@ def create_recurring_payment(subscription_id: int) -> bool:
 
 def try_now(subscription: Subscription, now: datetime) -> None:
     """Let a worker charge at once: a new card, or "pay now". In the caller's transaction, under its locks."""
-    subscription.charge_due_at = subscription.charge_look_at = now
-    subscription.look_at = now
+    retries.at_once(subscription, now)
     jobs.enqueue(renew, subscription.id)
 
 

@@ -31,6 +31,7 @@ from portal.money import to_wire
 
 #: The shop's own fault is looked at again so often: the customer's card is not to blame.
 SHOPS_FAULT_AGAIN = timedelta(hours=24)
+_SAME_MOMENT = timedelta(hours=1)
 #: Codes of ours for what never reached a bank: no try of the card.
 NOT_TRIED = frozenset({"not_created"})
 
@@ -60,10 +61,14 @@ def after_refusal(
     if decline.action is Action.OPERATOR:
         _open_case(session, payment, code, now)
     due = _next_try(session, subscription, payment, decline.action, retry_after, now)
+    if subscription.payment_method_id != payment.payment_method_id:
+        due = now  # the customer has chosen another method meanwhile
     _plan(subscription, due if subscription.auto_renew else None, now)
+    if not subscription.auto_renew:
+        return  # switched off meanwhile: nothing is due any more, and nobody needs to hear of it
     if subscription.status is SubscriptionStatus.ACTIVE:
         subscription.status = SubscriptionStatus.PAST_DUE
-    if subscription.grace_until is None and subscription.auto_renew:
+    if subscription.grace_until is None:
         subscription.grace_until = _grace(subscription)
     _tell(session, subscription, payment, method, code, now)
 
@@ -71,6 +76,42 @@ def after_refusal(
 def tries_left(session: Session, subscription: Subscription, method_id: int) -> int:
     """How often this method may still be charged for the period after the present one."""
     return max(0, MOST_TRIES - _tried(session, subscription, method_id))
+
+
+def at_once(subscription: Subscription, now: datetime) -> None:
+    """Let the charge be due now; in the caller's transaction, under its locks."""
+    subscription.charge_due_at = subscription.charge_look_at = subscription.look_at = now
+
+
+def may_try_now(session: Session, subscription: Subscription, method: PaymentMethod, now: datetime) -> bool:
+    """Whether the customer may have *method* charged at once for the coming period.
+
+    Not what was refused for good, nor what only another card helps against, nor beyond the networks' cap, nor
+    before the moment that the gateway named itself.
+    """
+    if method.detached_at is not None or method.stopped_at is not None:
+        return False
+    if not tries_left(session, subscription, method.id):
+        return False
+    refused = last_refusal(session, subscription, method.id)
+    if refused is None:
+        return True
+    allowed = declines.explain(refused.gateway.value, refused.failure_code).action is Action.RETRY_LATER
+    return allowed and now >= _told_to_wait_until(session, subscription, refused)
+
+
+def last_refusal(
+    session: Session, subscription: Subscription, method_id: int | None = None
+) -> Payment | None:
+    """The latest refused attempt at the coming period that reached a bank; of one method, or of all."""
+    refused = select(Payment).where(
+        *_of_this_cycle(subscription),
+        Payment.status == PaymentStatus.FAILED,
+        func.coalesce(Payment.failure_code, "").not_in(NOT_TRIED),
+    )
+    if method_id is not None:
+        refused = refused.where(Payment.payment_method_id == method_id)
+    return session.scalar(refused.order_by(Payment.attempt.desc()).limit(1))
 
 
 def last_attempt(session: Session, subscription: Subscription) -> int:
@@ -125,6 +166,18 @@ def _next_try(
     begun = session.scalar(select(func.min(Payment.created_at)).where(*_of_this_cycle(subscription)))
     again = max((begun or now) + timedelta(days=days[tried]), now, retry_after or now)
     return again if again <= last else None
+
+
+def _told_to_wait_until(session: Session, subscription: Subscription, refused: Payment) -> datetime:
+    """The gateway's own RetryAfter: a next try that was planned later than the schedule would have it."""
+    due, days = subscription.charge_due_at, settings.current().retry_days()
+    tried = _tried(session, subscription, None)
+    moved_by_us = due is None or tried >= len(days) or refused.attempt != last_attempt(session, subscription)
+    if due is None or moved_by_us:
+        return refused.created_at
+    begun = session.scalar(select(func.min(Payment.created_at)).where(*_of_this_cycle(subscription)))
+    scheduled = max((begun or refused.created_at) + timedelta(days=days[tried]), refused.created_at)
+    return due if due > scheduled + _SAME_MOMENT else refused.created_at
 
 
 def _plan(subscription: Subscription, due: datetime | None, now: datetime) -> None:

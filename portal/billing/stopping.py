@@ -9,7 +9,7 @@ from typing import Any
 from sqlalchemy import update
 from sqlalchemy.orm import Session
 
-from portal.models import Consent, Subscription
+from portal.models import Consent, Subscription, SubscriptionStatus
 
 _subscriptions: Any = Subscription.__table__
 _consents: Any = Consent.__table__
@@ -31,6 +31,16 @@ def stop_charging(session: Session, subscription_id: int, because: Because, now:
     Under the customer's lock. Safe to repeat: the first reason stays. What a worker has been handed already
     reads this at the moment of the charge (law 10).
     """
+    # Nothing is being tried any more: what is paid simply runs to its end.
+    session.execute(
+        update(_subscriptions)
+        .where(
+            _subscriptions.c.id == subscription_id,
+            _subscriptions.c.status == SubscriptionStatus.PAST_DUE,
+            _subscriptions.c.current_period_end > now,
+        )
+        .values(status=SubscriptionStatus.ACTIVE)
+    )
     stopped = (
         update(_subscriptions)
         .where(_subscriptions.c.id == subscription_id)

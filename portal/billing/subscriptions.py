@@ -252,12 +252,25 @@ def _status(subscription: Subscription | None, now: datetime) -> str:
 
 def replan(session: Session, subscription: Subscription, now: datetime) -> None:
     """Work out anew when the live *subscription* is charged; in the caller's transaction, under its locks."""
-    last = session.scalars(
-        select(PurchasedPlan)
-        .where(PurchasedPlan.subscription_id == subscription.id, PurchasedPlan.revoked_at.is_(None))
-        .order_by(PurchasedPlan.ends_at.desc())
-        .limit(1)
-    ).one()
+    last = last_period(session, subscription.id)
     plan = agenda.cycle(last.starts_at, last.ends_at, renews=subscription.auto_renew)
     subscription.charge_due_at = subscription.charge_look_at = plan.charge_due_at
     subscription.grace_until, subscription.held_since, subscription.look_at = plan.grace_until, None, now
+
+
+def last_period(session: Session, subscription_id: int) -> PurchasedPlan:
+    """The paid period of a live subscription that ends last."""
+    return session.scalars(
+        select(PurchasedPlan)
+        .where(PurchasedPlan.subscription_id == subscription_id, PurchasedPlan.revoked_at.is_(None))
+        .order_by(PurchasedPlan.ends_at.desc())
+        .limit(1)
+    ).one()
+
+
+def next_start(standing: Standing, now: datetime) -> datetime:
+    """Where a period bought now would begin: see :func:`activate`."""
+    if standing.ends_at is not None:
+        return standing.ends_at
+    live = standing.subscription
+    return live.current_period_end if live is not None and standing.usable_until else now

@@ -12,6 +12,7 @@ from sqlalchemy.orm import Session
 
 from portal.billing import agenda, notices, settings, settlement
 from portal.billing.stopping import Because, withdraw
+from portal.billing.subscriptions import last_period
 from portal.database import db, transaction
 from portal.models import (
     Channel,
@@ -20,7 +21,6 @@ from portal.models import (
     Payment,
     PaymentMethod,
     PaymentPurpose,
-    PurchasedPlan,
     Subscription,
     SubscriptionStatus,
 )
@@ -89,7 +89,7 @@ def announced_at(session: Session, subscription: Subscription) -> datetime | Non
 def time_to_say_no(session: Session, subscription: Subscription) -> timedelta:
     """How long the customer has between the announcement of a charge and the charge."""
     return agenda.time_to_say_no(
-        _last_period(session, subscription).starts_at, subscription.current_period_end
+        last_period(session, subscription.id).starts_at, subscription.current_period_end
     )
 
 
@@ -123,7 +123,7 @@ def _end(session: Session, subscription: Subscription, now: datetime) -> None:
     subscription.charge_due_at = subscription.charge_look_at = subscription.look_at = None
     subscription.held_since = subscription.grace_until = None
     withdraw(session, subscription.consent_id, Because.ENDED, now)
-    period = _last_period(session, subscription)
+    period = last_period(session, subscription.id)
     facts = {
         "plan_title": period.plan_title,
         "plan_code": period.plan_code,
@@ -137,11 +137,17 @@ def _say_what_is_due(session: Session, subscription: Subscription, now: datetime
     """Announce what the time has come for; gives the next moment to look."""
     end = subscription.current_period_end
     moments = [end, *([subscription.grace_until] if subscription.grace_until else [])]
-    if subscription.auto_renew:
+    if subscription.auto_renew and not _waits_for_another_method(session, subscription):
         moments += _words_of_a_renewal(session, subscription, now)
     else:
         moments += _words_of_an_end(session, subscription, now)
     return min(moment for moment in moments if moment > now)
+
+
+def _waits_for_another_method(session: Session, subscription: Subscription) -> bool:
+    """Whether the paid time just runs out: the method was refused for good, and nobody gave another."""
+    method = session.get_one(PaymentMethod, subscription.payment_method_id)
+    return method.stopped_at is not None and subscription.status is SubscriptionStatus.ACTIVE
 
 
 def _words_of_a_renewal(session: Session, subscription: Subscription, now: datetime) -> list[datetime]:
@@ -167,7 +173,7 @@ def _words_of_an_end(session: Session, subscription: Subscription, now: datetime
     end = subscription.current_period_end
     words = [end - before for before in agenda.WORDS_BEFORE]
     said = [before for before, moment in zip(agenda.WORDS_BEFORE, words, strict=True) if moment <= now < end]
-    period = _last_period(session, subscription)
+    period = last_period(session, subscription.id)
     # Of a plan bought for a day nobody needs three days' notice.
     if said and period.starts_at < end - min(said):
         facts = {
@@ -215,13 +221,3 @@ def _coming(subscription: Subscription, before: timedelta) -> str:
     """The event's key: one announcement of each kind per period."""
     cycle = f"{subscription.current_period_end:%Y%m%dT%H%M%S}"
     return f"renewal_coming:{subscription.id}:{cycle}:{before // _HOUR}"
-
-
-def _last_period(session: Session, subscription: Subscription) -> PurchasedPlan:
-    """The paid period that ends last."""
-    return session.scalars(
-        select(PurchasedPlan)
-        .where(PurchasedPlan.subscription_id == subscription.id, PurchasedPlan.revoked_at.is_(None))
-        .order_by(PurchasedPlan.ends_at.desc())
-        .limit(1)
-    ).one()
