@@ -5,7 +5,7 @@ Opening one changes nothing: mail scanners open links too. The page behind it ha
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from itsdangerous import BadData, URLSafeSerializer
@@ -33,12 +33,12 @@ def of_renewal(subscription_id: Any, base_url: str) -> dict[str, str]:
 def subscription_of(token: str, now: datetime) -> int:
     """Whose renewal a link speaks of. Raises LetterLinkDead."""
     try:
-        subscription_id, made_at = _serializer().loads(token)
+        subscription_id, made_at = map(int, _serializer().loads(token))
     except (BadData, ValueError, TypeError):
         raise LetterLinkDead from None
-    if now.timestamp() - float(made_at) > LASTS.total_seconds():
+    if now - datetime.fromtimestamp(made_at, UTC) > LASTS:
         raise LetterLinkDead
-    return int(subscription_id)
+    return subscription_id
 
 
 def _serializer() -> URLSafeSerializer:

@@ -20,7 +20,7 @@ from portal.models import Payment, PaymentPurpose
 from tests.billing.rows import numbers
 from tests.billing.subscribers import DAY, Subscriber, a_subscriber
 
-ROUNDS = 30
+ROUNDS = 16
 
 
 class Till:
