@@ -157,6 +157,7 @@ def start_live_check(admin: User, now: datetime) -> Order:
             next_check_at=now + orders.FIRST_CHECK,
         )
         session.add(payment)
+    log.info("Payment created: %s", payment.transaction_id)
     return lead(payment, admin, now)
 
 

@@ -98,6 +98,12 @@ def _tell_http_error(error: HTTPException) -> Any:
 def _answer(fault: Fault, error: Exception) -> Response:
     if fault.status < 500:
         log.info("%s %s -> %s %s", request.method, _place(), fault.status, fault.code)
+    elif isinstance(error, PortalError):
+        # Foreseen, a gateway that does not answer: one line for the operator, a number for the customer.
+        g.error_number = _new_number()
+        log.error(
+            "%s %s -> %s %s, number %s", request.method, _place(), fault.status, fault.code, g.error_number
+        )
     elif not g.get("error_number"):  # a failure already has its number and its traceback
         _log_failure((type(error), error, error.__traceback__))
     if wants_json():
