@@ -15,7 +15,7 @@ from typing import Any
 from sqlalchemy import Row, exists, select, update
 from sqlalchemy.orm import Session
 
-from portal.billing import cases, doors, locks, methods, notices, retries, subscriptions
+from portal.billing import cases, doors, late_money, locks, methods, notices, retries, subscriptions
 from portal.billing_mode import BillingMode
 from portal.database import changed
 from portal.gateways.base import Outcome, PaymentSnapshot
@@ -125,6 +125,8 @@ def _captured(session: Session, payment: Row[Any], told: PaymentSnapshot, now: d
 
 def _deliver(session: Session, payment: Row[Any], told: PaymentSnapshot, now: datetime) -> None:
     """Give what was paid for, keep the method where that was agreed, and tell the customer."""
+    if late_money.goes_back(session, payment, now):
+        return
     agreed = None
     if told.saved_method and payment.billing_mode is BillingMode.RECURRING:
         consent_id = methods.agreement_of(session, payment.id, told.saved_method)

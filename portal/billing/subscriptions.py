@@ -122,6 +122,18 @@ def _write_period(
     )
 
 
+def record_unused(session: Session, payment: Row[Any], now: datetime) -> None:
+    """Write the period of a renewal whose money goes straight back: it never counts."""
+    starts_at = payment.period_start
+    ends_at = starts_at + timedelta(days=payment.period_days)
+    _write_period(session, payment, payment.subscription_id, starts_at, ends_at, now)
+    session.execute(
+        update(_purchased)
+        .where(_purchased.c.payment_id == payment.id)
+        .values(revoked_at=now, revoked_because=Revocation.CANCELED)
+    )
+
+
 def _paid_until(session: Session, user_id: int) -> datetime | None:
     """The end of all that is paid, by the periods: a clock that ran ahead may have ended an agreement."""
     paid = select(func.max(_purchased.c.ends_at)).where(

@@ -12,6 +12,7 @@ from portal.billing import letter_links, notices
 from portal.web import (
     accounts,
     api,
+    cancellation,
     checkout,
     dashboard,
     errors,
@@ -35,7 +36,7 @@ def init_app(app: Flask, config: Config) -> None:
     filters.init_app(app)
     letters.init()
     notices.made_at_sending("renewal_link", letter_links.of_renewal)
-    for area in (plans.bp, accounts.bp, checkout.bp, payment.bp, dashboard.bp):
+    for area in (plans.bp, accounts.bp, checkout.bp, payment.bp, dashboard.bp, cancellation.bp):
         app.register_blueprint(area)
     for door in (webhooks.blueprint, api.blueprint, product_api.blueprint, health.blueprint):
         app.register_blueprint(door)

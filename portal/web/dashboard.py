@@ -12,7 +12,7 @@ from flask.typing import ResponseReturnValue
 from flask_login import current_user, login_required
 
 from portal import clock
-from portal.billing import notices, payments, subscriptions
+from portal.billing import notices, payments, refunds, subscriptions
 from portal.models import Notification, Payment, PaymentStatus
 from portal.web import filters
 
@@ -49,6 +49,7 @@ def show() -> str:
         "dashboard/show.html",
         standing=subscriptions.standing(current_user.id, now),
         payments=last.payments,
+        going_back=refunds.going_back(payment.id for payment in last.payments),
         more_payments=last.next_cursor is not None,
         undecided=next((payment for payment in last.payments if payment.status in undecided), None),
         notices=[told for told in map(_told, notices.recent(current_user.id, 5)) if told],
@@ -66,6 +67,7 @@ def payments_page() -> ResponseReturnValue:
     return render_template(
         "dashboard/payments.html",
         payments=page.payments,
+        going_back=refunds.going_back(payment.id for payment in page.payments),
         next_cursor=page.next_cursor,
         is_first=cursor is None,
     )
