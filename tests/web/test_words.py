@@ -1,0 +1,75 @@
+from __future__ import annotations
+
+import re
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+from flask import Flask
+
+from portal.models import Channel, Notification
+from portal.web import words
+
+MOMENT = "2026-12-19T12:00:00+00:00"
+MONEY = {"amount": "990.00", "currency": "RUB", "plan_title": "Про", "gateway": "cloudpayments"}
+EMAILS = Path(__file__).parents[2] / "templates" / "emails"
+OF_ACCOUNTS = {"already_registered", "base", "confirm_email", "password_changed", "reset_password"}
+
+SAID: dict[str, tuple[dict[str, Any], str]] = {
+    "payment_succeeded": ({"ends_at": MOMENT}, "Тариф «Про» оплачен: 990 ₽, действует до 19 декабря 2026"),
+    "payment_failed": ({"failure_code": "5051"}, "Платёж 990 ₽ не прошёл: На карте или счёте не хватило"),
+    "refunded": ({"whole": False}, "Возврат 990 ₽: «Про». Часть суммы; тариф действует."),
+    "refund_failed": ({}, "Возврат 990 ₽ задерживается: «Про»."),
+    "plan_canceled": (
+        {"sums": [{"amount": "990.00", "currency": "RUB"}]},
+        "Тариф «Про» отменён: Вернём 990 ₽ тем же способом",
+    ),
+    "renewal_coming": (
+        {"charge_at": MOMENT, "method": "Visa •• 4242"},
+        "19 декабря 2026 спишем 990 ₽: Продление тарифа «Про», Visa •• 4242.",
+    ),
+    "renewed": ({"ends_at": MOMENT}, "Тариф «Про» продлён: Списали 990 ₽, действует до 19 декабря 2026"),
+    "renewal_failed": (
+        {"failure_code": "5051", "next_try_at": MOMENT},
+        (
+            "Не удалось продлить тариф «Про»: На карте или счёте не хватило денег. Пополните счёт или оплатите "
+            "другой картой. Попробуем ещё раз 19 декабря 2026, 15:00 МСК."
+        ),
+    ),
+    "plan_ends": ({"ends_at": MOMENT}, "Тариф «Про» действует до 19 декабря 2026, 15:00 МСК: Сам он не"),
+    "plan_ended": ({"ended_at": MOMENT}, "Тариф «Про» закончился: 19 декабря 2026, 15:00 МСК. Письма"),
+    "card_expires": (
+        {"method": "Visa •• 4242", "month": "12/2026", "charge_at": MOMENT},
+        "Скоро закончится срок карты Visa •• 4242: Действует по 12/2026. Следующее списание — 19 декабря",
+    ),
+    "quota_low": (
+        {"percent": 80, "emails_left": 9000, "ends_at": MOMENT, "next_starts_at": None},
+        "Использовано 80 % писем: тариф «Про»: Осталось 9 000 писем до 19 декабря 2026. Новые появятся",
+    ),
+    "quota_spent": (
+        {"next_starts_at": MOMENT, "next_emails": 50000},
+        "Письма закончились: тариф «Про»: Отправка остановлена. 50 000 писем добавятся 19 декабря 2026",
+    ),
+}
+
+
+@pytest.mark.parametrize("kind", SAID)
+def test_every_notice_has_its_words(app: Flask, kind: str) -> None:
+    """What happened, the sum, the day, and what follows."""
+    facts, expected = SAID[kind]
+    row = Notification(
+        kind=kind, channel=Channel.PORTAL, facts={**MONEY, **facts}, created_at=datetime.now(UTC)
+    )
+    with app.test_request_context():
+        found = words.told(row)
+    assert found
+    said = re.sub("[\N{NO-BREAK SPACE}\N{NARROW NO-BREAK SPACE}]", " ", f"{found.title}: {found.text}")
+    assert said.startswith(expected), said
+
+
+def test_whatever_is_written_in_a_letter_stands_in_the_portal_too() -> None:
+    """Every letter but those of the account has words for the dashboard, and a text beside its page."""
+    letters = {path.stem for path in EMAILS.glob("*.txt")}
+    assert letters | {"base"} == {path.stem for path in EMAILS.glob("*.html")}
+    assert letters - OF_ACCOUNTS == set(words._WORDS) == set(SAID)
