@@ -5,7 +5,7 @@
 # `make test` installs nothing.
 
 .DEFAULT_GOAL := help
-.PHONY: help run test lint format chromium lock migrate api-key bench clean
+.PHONY: help run test year lint format chromium lock migrate api-key bench clean
 .DELETE_ON_ERROR:
 .NOTPARALLEL:
 
@@ -41,6 +41,9 @@ format: $(DEV_STAMP) ## Rewrite code and templates in the house style
 	$(BIN)/python -m ruff check --fix-only --quiet .
 	$(BIN)/python -m ruff format .
 	$(BIN)/python -m djlint --reformat --quiet templates portal/sandbox || true
+
+year: $(RUN_STAMP) $(SERVERS_STAMP) ## Play twelve months of ten customers, print the calendar and both ledgers side by side
+	@$(BIN)/python -m dev.year
 
 chromium: ## Install Debian's Chromium for the browser tests, when it is missing and we are root
 	@sh dev/chromium.sh
