@@ -99,7 +99,7 @@ def start(
     gateway's errors; after GatewayUnknown the order stays ``unknown`` until the gateway has been asked, and
     the same click again repeats the same order.
     """
-    name = _gateway_name(gateway)
+    name = gateway_name(gateway)
     terms = _terms(user, plans.on_sale_by_code(plan_code), name, accept_recurring=accept_recurring, now=now)
     return lead(orders.find_or_write(user, terms, client, now), user, now)
 
@@ -161,7 +161,8 @@ def start_live_check(admin: User, now: datetime) -> Order:
     return lead(payment, admin, now)
 
 
-def _gateway_name(text: str) -> GatewayName:
+def gateway_name(text: str) -> GatewayName:
+    """The gateway of this name. Raises InvalidRequest for no such, GatewayClosed for one that is not open."""
     try:
         name = GatewayName(text)
     except ValueError:

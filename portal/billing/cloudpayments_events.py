@@ -6,7 +6,7 @@ from collections.abc import Callable
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Row, select, update
+from sqlalchemy import Row, exists, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
@@ -14,7 +14,7 @@ from portal.billing import cases, refund_news, settlement
 from portal.billing.settlement import Settlement, Verdict
 from portal.gateways.base import Outcome, PaymentSnapshot, RefundSnapshot
 from portal.gateways.cloudpayments.notifications import CAPTURED, CloudPaymentsNotification, Kind
-from portal.models import CaseKind, GatewayName, Payment, PaymentStatus, Receipt, User
+from portal.models import CaseKind, GatewayName, Payment, PaymentStatus, PurchasedPlan, Receipt, User
 from portal.money import ZERO
 
 _payments: Any = Payment.__table__
@@ -50,9 +50,16 @@ def check(session: Session, told: CloudPaymentsNotification, now: datetime) -> i
         return NOT_ACCEPTED
     if found.status in {PaymentStatus.SUCCEEDED, PaymentStatus.AUTHORIZED}:
         return NOT_ACCEPTED
-    if found.superseded_at is not None or now >= found.expires_at:
-        return TOO_LATE
-    return GO_ON
+    over = found.superseded_at is not None or now >= found.expires_at
+    return TOO_LATE if over or _has_nothing_to_replace(session, found) else GO_ON
+
+
+def _has_nothing_to_replace(session: Session, payment: Row[Any]) -> bool:
+    """Whether the order is a change of a plan that does not count any more: its money would go back."""
+    revoked = exists().where(
+        PurchasedPlan.payment_id == payment.replaces_payment_id, PurchasedPlan.revoked_at.is_not(None)
+    )
+    return payment.replaces_payment_id is not None and bool(session.scalar(select(revoked)))
 
 
 def apply(session: Session, told: CloudPaymentsNotification, now: datetime) -> Settlement:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import uuid
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
@@ -11,14 +12,17 @@ from typing import Any
 
 from sqlalchemy import select, update
 from sqlalchemy.exc import IntegrityError
+from sqlalchemy.orm import Session
 
-from portal.billing import consents, doors, payments, settlement
+from portal.billing import consents, doors, locks, payments, settlement
 from portal.billing.consents import Agreement, ClientInfo
+from portal.billing.worth import Base
 from portal.billing_mode import BillingMode
 from portal.database import db, transaction
 from portal.gateways.base import GatewayError
 from portal.models import GatewayName, Payment, PaymentPurpose, PaymentStatus, Plan, User
-from portal.models.payment import OPEN
+from portal.models.payment import OPEN, ORDERED
+from portal.money import ZERO
 
 log = logging.getLogger(__name__)
 
@@ -28,10 +32,25 @@ ONE_OPEN_ORDER = "uq_payments_open_order"
 ORDER_LIVES = timedelta(hours=24)
 #: YooKassa's page lives an hour (yookassa.md 2.3); we stop offering it a little earlier.
 PAGE_LIVES = timedelta(minutes=55)
+#: A change of plan lives no longer than a page: its credit is that of the moment at which it was ordered.
+CHANGE_LIVES = PAGE_LIVES
+#: How long a click goes on with the change that was ordered before, on its credit.
+SAME_CREDIT = timedelta(minutes=30)
 #: By then it is over for certain.
 PAGE_IS_GONE = timedelta(minutes=65)
 #: The first look of the sweep: by then most payers are through.
 FIRST_CHECK = timedelta(minutes=2)
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """What makes an order a change of plan: the period that it replaces, and what is credited for it."""
+
+    base: Base
+    credit: Decimal
+    #: The terms worked out anew, under the customer's lock, in the transaction that writes the order.
+    #: Raises where the change is not possible any more.
+    anew: Callable[[Session], Terms]
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +62,12 @@ class Terms:
     amount: Decimal
     mode: BillingMode
     agreement: Agreement | None
+    change: Change | None = None
+
+    @property
+    def purpose(self) -> PaymentPurpose:
+        """A purchase, or a change of the plan that runs."""
+        return PaymentPurpose.CHANGE if self.change else PaymentPurpose.PURCHASE
 
 
 def find_or_write(user: User, terms: Terms, client: ClientInfo, now: datetime) -> Payment:
@@ -62,7 +87,7 @@ def open_order(user_id: int, plan_id: int) -> Any:
     return select(Payment).where(
         Payment.user_id == user_id,
         Payment.plan_id == plan_id,
-        Payment.purpose == PaymentPurpose.PURCHASE,
+        Payment.purpose.in_(ORDERED),
         Payment.status.in_(OPEN),
         Payment.superseded_at.is_(None),
     )
@@ -80,7 +105,12 @@ def _open_again(user: User, terms: Terms, now: datetime) -> Payment | None:
     found = _looked_at(found, terms, now)
     if found.status in {PaymentStatus.AUTHORIZED, PaymentStatus.SUCCEEDED}:
         return found  # it is paid already, so the customer is shown that instead of being asked to pay again
-    if found.is_open and _same_terms(found, terms) and now < found.expires_at and not _is_stale(found, now):
+    if (
+        found.is_open
+        and same_terms(found, terms, now)
+        and now < found.expires_at
+        and not _is_stale(found, now)
+    ):
         return found
     with transaction() as session:
         row = settlement.locked(session, payment_id=found.id)
@@ -128,28 +158,42 @@ def _watched(user_id: int, plan_id: int) -> tuple[Any, ...]:
         Payment.user_id == user_id,
         Payment.plan_id == plan_id,
         Payment.gateway == GatewayName.CLOUDPAYMENTS,
-        Payment.purpose == PaymentPurpose.PURCHASE,
+        Payment.purpose.in_(ORDERED),
         Payment.status == PaymentStatus.FAILED,
         Payment.superseded_at.is_(None),
     )
 
 
-def _same_terms(payment: Payment, terms: Terms) -> bool:
+def same_terms(payment: Payment, terms: Terms, now: datetime) -> bool:
+    """Whether an order that was made before is about the same; a change is so only while its credit holds."""
     return (
+        payment.purpose,
         payment.gateway,
-        payment.amount,
+        payment.amount + payment.credit,
         payment.currency,
         payment.billing_mode,
         payment.period_days,
         payment.email_quota,
+        payment.test_mode,
     ) == (
+        terms.purpose,
         terms.gateway,
-        terms.amount,
+        terms.amount + (terms.change.credit if terms.change else ZERO),
         terms.plan.currency,
         terms.mode,
         terms.plan.period_days,
         terms.plan.email_quota,
-    ) and payment.test_mode == doors.test_mode(terms.gateway)
+        doors.test_mode(terms.gateway),
+    ) and (terms.change is None or _credit_holds(payment, terms.change, now))
+
+
+def _credit_holds(payment: Payment, change: Change, now: datetime) -> bool:
+    """Whether the credit of an order may still be had: it is fresh, and nothing went back since."""
+    return (
+        payment.replaces_payment_id == change.base.payment_id
+        and now < payment.created_at + SAME_CREDIT
+        and payment.credit <= change.base.by_time(payment.created_at)
+    )
 
 
 def _is_stale(payment: Payment, now: datetime) -> bool:
@@ -175,6 +219,9 @@ def _write(user: User, terms: Terms, client: ClientInfo, now: datetime) -> Payme
     """Commit a new order; ``None`` when an order for this plan is open already."""
     try:
         with transaction() as session:
+            if terms.change is not None:
+                locks.lock_customer(session, user.id)
+                terms = terms.change.anew(session)
             # First the old ones: the widget that still offers another card must not take money for them now.
             old = update(Payment).where(*_watched(user.id, terms.plan.id)).values(superseded_at=now)
             session.execute(old.execution_options(synchronize_session=False))
@@ -192,26 +239,30 @@ def _write(user: User, terms: Terms, client: ClientInfo, now: datetime) -> Payme
 
 
 def _new_payment(user: User, terms: Terms, now: datetime) -> Payment:
-    plan = terms.plan
+    plan, change = terms.plan, terms.change
+    what = f"Переход на тариф «{plan.title}»" if change else f"Тариф «{plan.title}»"
     return Payment(
         transaction_id=str(uuid.uuid4()),
         user_id=user.id,
         plan_id=plan.id,
         gateway=terms.gateway,
-        purpose=PaymentPurpose.PURCHASE,
+        purpose=terms.purpose,
         status=PaymentStatus.PENDING,
         amount=terms.amount,
         currency=plan.currency,
-        refunded_amount=Decimal("0.00"),
+        refunded_amount=ZERO,
         billing_mode=terms.mode,
         test_mode=doors.test_mode(terms.gateway),
         plan_code=plan.code,
         plan_title=plan.title,
         period_days=plan.period_days,
         email_quota=plan.email_quota,
-        description=f"Тариф «{plan.title}», {plan.period_days} дн."[:128],
+        description=f"{what}, {plan.period_days} дн."[:128],
+        credit=change.credit if change else ZERO,
+        replaces_payment_id=change.base.payment_id if change else None,
+        replaced_emails_used=change.base.emails_used if change else 0,
         created_at=now,
         called_at=now,
-        expires_at=now + ORDER_LIVES,
+        expires_at=now + (CHANGE_LIVES if change else ORDER_LIVES),
         next_check_at=now + FIRST_CHECK,
     )

@@ -15,7 +15,17 @@ from typing import Any
 from sqlalchemy import Row, exists, select, update
 from sqlalchemy.orm import Session
 
-from portal.billing import cases, doors, late_money, locks, methods, notices, retries, subscriptions
+from portal.billing import (
+    cases,
+    doors,
+    late_money,
+    locks,
+    methods,
+    notices,
+    replacing,
+    retries,
+    subscriptions,
+)
 from portal.billing_mode import BillingMode
 from portal.database import changed
 from portal.gateways.base import Outcome, PaymentSnapshot
@@ -133,6 +143,9 @@ def _deliver(session: Session, payment: Row[Any], told: PaymentSnapshot, now: da
         if consent_id is not None:
             kept = methods.keep(session, payment.user_id, payment.gateway, told.saved_method, now)
             agreed = subscriptions.Agreed(kept, consent_id)
+    if payment.purpose is PaymentPurpose.CHANGE:
+        replacing.carry_out(session, payment, agreed, _facts(payment, told), now)
+        return
     ends_at = subscriptions.activate(session, payment, agreed, now)
     facts = {**_facts(payment, told), "ends_at": ends_at.isoformat()}
     kind = "renewed" if payment.purpose is PaymentPurpose.RENEWAL else "payment_succeeded"

@@ -7,17 +7,16 @@ from datetime import datetime, timedelta
 from math import ceil
 from typing import Any
 
-from sqlalchemy import Row, func, insert, select, update
+from sqlalchemy import Row, insert, select, update
 from sqlalchemy.orm import Session
 
-from portal.billing import agenda
+from portal.billing import agenda, periods, restoring
 from portal.billing.stopping import Because, stop_charging, withdraw
 from portal.database import db
 from portal.models import PaymentMethod, PurchasedPlan, Revocation, Subscription, SubscriptionStatus
 from portal.models.subscription import LIVE, may_move
 
 _subscriptions: Any = Subscription.__table__
-_purchased: Any = PurchasedPlan.__table__
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +58,7 @@ def activate(session: Session, payment: Row[Any], agreed: Agreed | None, now: da
     ).one_or_none()
     assert live is None or may_move(live.status, SubscriptionStatus.ACTIVE)
     goes_on = live is not None and live.current_period_end > now
-    starts_at = max(now, _paid_until(session, payment.user_id) or now)
+    starts_at = max(now, periods.paid_until(session, payment.user_id) or now)
     if live is not None and live.grace_until is not None and live.grace_until > now:
         starts_at = min(starts_at, live.current_period_end)
         goes_on = True
@@ -78,11 +77,8 @@ def activate(session: Session, payment: Row[Any], agreed: Agreed | None, now: da
         "look_at": now,
     }
     if agreed is not None:
-        values |= {
-            "auto_renew": True,
-            "payment_method_id": agreed.method_id,
-            "consent_id": agreed.consent_id,
-        }
+        method_id, consent_id = agreed.method_id, agreed.consent_id
+        values |= {"auto_renew": True, "payment_method_id": method_id, "consent_id": consent_id}
         if live is not None and live.consent_id != agreed.consent_id:
             withdraw(session, live.consent_id, Because.REPLACED, now)
     if live is None:
@@ -92,58 +88,23 @@ def activate(session: Session, payment: Row[Any], agreed: Agreed | None, now: da
     else:
         subscription_id = live.id
         session.execute(update(_subscriptions).where(_subscriptions.c.id == live.id).values(values))
-    _write_period(session, payment, subscription_id, starts_at, ends_at, now)
+    periods.write(session, payment, subscription_id, starts_at, ends_at, now)
     return ends_at
-
-
-def _write_period(
-    session: Session,
-    payment: Row[Any],
-    subscription_id: int,
-    starts_at: datetime,
-    ends_at: datetime,
-    now: datetime,
-) -> None:
-    """Write the period in the payment's own, frozen terms."""
-    session.execute(
-        insert(_purchased).values(
-            user_id=payment.user_id,
-            subscription_id=subscription_id,
-            payment_id=payment.id,
-            plan_id=payment.plan_id,
-            plan_code=payment.plan_code,
-            plan_title=payment.plan_title,
-            starts_at=starts_at,
-            ends_at=ends_at,
-            email_quota=payment.email_quota,
-            emails_used=0,
-            created_at=now,
-        )
-    )
 
 
 def record_unused(session: Session, payment: Row[Any], now: datetime) -> None:
     """Write the period of a renewal whose money goes straight back: it never counts."""
     starts_at = payment.period_start
     ends_at = starts_at + timedelta(days=payment.period_days)
-    _write_period(session, payment, payment.subscription_id, starts_at, ends_at, now)
-    session.execute(
-        update(_purchased)
-        .where(_purchased.c.payment_id == payment.id)
-        .values(revoked_at=now, revoked_because=Revocation.CANCELED)
-    )
-
-
-def _paid_until(session: Session, user_id: int) -> datetime | None:
-    """The end of all that is paid, by the periods: a clock that ran ahead may have ended an agreement."""
-    paid = select(func.max(_purchased.c.ends_at)).where(
-        _purchased.c.user_id == user_id, _purchased.c.revoked_at.is_(None)
-    )
-    return session.execute(paid).scalar()
+    because = Revocation.CANCELED
+    periods.write(session, payment, payment.subscription_id, starts_at, ends_at, now, revoked_because=because)
 
 
 def revoke(session: Session, payment: Row[Any], now: datetime) -> None:
-    """Take back the period of a payment refunded in full; later ones move up, so no paid day is lost."""
+    """Take back the period of a payment refunded in full; later ones move up, so no paid day is lost.
+
+    Where it was a change, the plan that it replaced comes back for the rest of its time.
+    """
     period = session.scalar(
         select(PurchasedPlan)
         .where(PurchasedPlan.payment_id == payment.id, PurchasedPlan.revoked_at.is_(None))
@@ -153,7 +114,9 @@ def revoke(session: Session, payment: Row[Any], now: datetime) -> None:
     if period is None:
         return
     period.revoked_at, period.revoked_because = now, Revocation.REFUNDED
-    later = _move_up(session, payment.user_id, max(now, period.starts_at), now)
+    session.flush()
+    restoring.restore(session, period, payment, now)
+    later = periods.lay_out(session, payment.user_id, max(now, period.starts_at), now)
     live = session.scalar(
         select(Subscription)
         .where(Subscription.user_id == payment.user_id, Subscription.status.in_(LIVE))
@@ -173,28 +136,9 @@ def revoke(session: Session, payment: Row[Any], now: datetime) -> None:
         stop_charging(session, live.id, Because.CANCELED, now)
 
 
-def _move_up(session: Session, user_id: int, end: datetime, now: datetime) -> list[PurchasedPlan]:
-    """Close the gap that a period left at *end*: what is still paid for moves up, each as long as before."""
-    later = session.scalars(
-        select(PurchasedPlan)
-        .where(
-            PurchasedPlan.user_id == user_id, PurchasedPlan.revoked_at.is_(None), PurchasedPlan.ends_at > now
-        )
-        .order_by(PurchasedPlan.starts_at)
-        .with_for_update()
-        .execution_options(populate_existing=True)
-    ).all()
-    for period in later:
-        if period.starts_at > end:
-            length = period.ends_at - period.starts_at
-            period.starts_at, period.ends_at = end, end + length
-        end = period.ends_at
-    return list(later)
-
-
 def standing(user_id: int, now: datetime) -> Standing:
     """What the customer has at *now*. A period ends exactly at its end, whether or not a job has said so."""
-    periods = db.session.scalars(
+    paid = db.session.scalars(
         select(PurchasedPlan)
         .where(
             PurchasedPlan.user_id == user_id, PurchasedPlan.ends_at > now, PurchasedPlan.revoked_at.is_(None)
@@ -206,12 +150,12 @@ def standing(user_id: int, now: datetime) -> Standing:
     )
     live = subscription if subscription is not None and is_usable(subscription, now) else None
     method = _method(live)
-    ends_at = max((period.ends_at for period in periods), default=None)
-    current = next((period for period in periods if period.starts_at <= now), None)
+    ends_at = max((period.ends_at for period in paid), default=None)
+    current = next((period for period in paid if period.starts_at <= now), None)
     return Standing(
         status=_status(subscription, now),
-        current=current if current or periods or live is None else _in_grace(live),
-        upcoming=tuple(period for period in periods if period.starts_at > now),
+        current=current if current or paid or live is None else _in_grace(live),
+        upcoming=tuple(period for period in paid if period.starts_at > now),
         ends_at=ends_at,
         usable_until=_usable_until(ends_at, live),
         days_left=ceil((ends_at - now) / timedelta(days=1)) if ends_at else 0,

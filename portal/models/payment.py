@@ -62,6 +62,8 @@ MOVES: Mapping[PaymentStatus, frozenset[PaymentStatus]] = {
 
 OPEN = frozenset({PaymentStatus.PENDING, PaymentStatus.AUTHORIZED, PaymentStatus.UNKNOWN})
 
+#: Purposes of what a customer orders at a page; there is one open order per customer and plan.
+ORDERED = frozenset({PaymentPurpose.PURCHASE, PaymentPurpose.CHANGE})
 #: Purposes whose success gives a period of a plan.
 BUYS = frozenset({PaymentPurpose.PURCHASE, PaymentPurpose.RENEWAL, PaymentPurpose.CHANGE})
 
@@ -88,7 +90,13 @@ class Payment(Base):
             name="renewal_is_frozen",
         ),
         CheckConstraint("credit >= 0", name="credit_not_negative"),
-        CheckConstraint("(credit = 0) = (replaces_payment_id IS NULL)", name="credit_of_a_payment"),
+        # The credit of a change may be nothing: of a plan whose e-mails are all used, say.
+        CheckConstraint(
+            "(purpose = 'change') = (replaces_payment_id IS NOT NULL)"
+            " AND (credit = 0 OR replaces_payment_id IS NOT NULL)",
+            name="credit_of_a_payment",
+        ),
+        CheckConstraint("replaced_emails_used >= 0", name="replaced_emails_used_not_negative"),
         Index(
             "uq_payments_gateway_payment_id",
             "gateway",
@@ -180,6 +188,8 @@ class Payment(Base):
     credit: Mapped[Decimal] = mapped_column(Amount, default=Decimal("0.00"))
     #: The payment whose period gives the credit and ends with this one's success.
     replaces_payment_id: Mapped[int | None] = mapped_column(BigInteger, ForeignKey("payments.id"))
+    #: E-mails used of that period when the change was ordered: what is used after counts against the new one.
+    replaced_emails_used: Mapped[int] = mapped_column(default=0)
 
     #: YooKassa's page for the payer, while it lives.
     confirmation_url: Mapped[str | None] = mapped_column(String(2048))
