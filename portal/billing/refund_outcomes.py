@@ -164,18 +164,16 @@ def _book(
 
 
 def _make_room(session: Session, payment: Row[Any], total: Any, now: datetime) -> None:
-    """Give up what waits and no longer fits beside what went back: the gateway would refuse it (law 4).
+    """Give up what waits and does not fit beside what went back: the gateway would refuse it (law 4).
 
     Where everything went back, nobody misses it.
     """
     waits = select(_refunds).where(_refunds.c.payment_id == payment.id, _refunds.c.status.in_(UNDER_WAY))
-    waiting = session.execute(waits.order_by(_refunds.c.id.desc()).with_for_update()).all()
-    over = total + sum(row.amount for row in waiting) - payment.amount
-    for row in waiting:
-        if over <= 0:
-            return
-        over -= row.amount
-        if total == payment.amount:
+    room = payment.amount - total
+    for row in session.execute(waits.order_by(_refunds.c.id).with_for_update()).all():
+        if row.amount <= room:
+            room -= row.amount
+        elif total == payment.amount:
             _close(session, row, NO_ROOM, now)
         else:
             fail(session, payment, row, NO_ROOM, now)
