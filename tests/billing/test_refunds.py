@@ -309,7 +309,7 @@ def test_our_refund_in_another_sum_is_a_case(paid: Payment, now: datetime) -> No
 
 
 def test_what_is_under_way_is_asked_about_on_a_growing_schedule(paid: Payment, now: datetime) -> None:
-    """What is taken on keeps the gateway's id and says when to ask; a stranger's refund under way is nothing."""
+    """What is taken on keeps the gateway's id and its next look; a stranger's refund under way is nothing."""
     assert says(paid, "1.00", now, outcome=Outcome.PENDING) is Came.NOTHING_NEW
     assert says(paid, "1.00", now, outcome=Outcome.FAILED) is Came.NOTHING_NEW
     assert rows(paid) == []
