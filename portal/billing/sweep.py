@@ -13,12 +13,13 @@ from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import Any, TypeVar
 
-from sqlalchemy import func, select
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from portal.billing import (
     bindings,
     cases,
+    due,
     inbox,
     lookback,
     notices,
@@ -27,19 +28,16 @@ from portal.billing import (
     sending_back,
     tending,
 )
+from portal.billing.due import Work
 from portal.database import db, release, transaction
 from portal.gateways.base import GatewayError
 from portal.models import (
     BindingStatus,
     CaseKind,
-    Channel,
     EventStatus,
     MethodBinding,
-    Notification,
     Payment,
     PaymentStatus,
-    Refund,
-    Subscription,
     WebhookEvent,
 )
 from portal.models.payment import OPEN
@@ -64,19 +62,30 @@ def sweep(now: datetime, *, without_workers: bool = False) -> int:
     Trouble with one row stops no other. Charges of saved methods are handed to the workers; *without_workers*
     they are made here as well, for whoever must know that they are done.
     """
+    work = due.due(now)
+    done = 0
     # What needs no gateway comes first: a slow one must not keep it waiting.
-    done = sum(_each("subscription", lambda found: tending.tend(found, now), tending.due(now)))
-    charges = renewals.hand_out(now)
-    done += len(charges)
-    if without_workers:
-        _each("renewal", renewals.renew, charges)
-    done += sum(_each("letter", notices.deliver, notices.due(now, _AT_ONCE)))
-    done += sum(_each("notification", inbox.process, inbox.waiting(now, _AT_ONCE)))
-    done += sum(_each("payment", lambda found: payments.refresh(found, now), _claim_payments(now)))
-    done += sum(_each("refund", sending_back.carry_on, sending_back.waiting(now, _AT_ONCE)))
-    done += sum(_each("binding", lambda found: bindings.refresh(found, now), _claim_bindings(now)))
-    done += sum(_each("list", lambda found: lookback.look_back(found, now), lookback.claim(now)))
-    done += sum(_each("letter", notices.deliver, notices.due(now, _AT_ONCE)))
+    if Work.WORDS in work:
+        done += _sum(Work.WORDS, lambda found: tending.tend(found, now), tending.due(now))
+    if Work.CHARGES in work:
+        charges = renewals.hand_out(now)
+        done += len(charges)
+        if without_workers:
+            _each(Work.CHARGES, renewals.renew, charges)
+    if Work.LETTERS in work:
+        done += _sum(Work.LETTERS, notices.deliver, notices.due(now, _AT_ONCE))
+    if Work.NOTIFICATIONS in work:
+        done += _sum(Work.NOTIFICATIONS, inbox.process, inbox.waiting(now, _AT_ONCE))
+    if Work.PAYMENTS in work:
+        done += _sum(Work.PAYMENTS, lambda found: payments.refresh(found, now), _claim_payments(now))
+    if Work.REFUNDS in work:
+        done += _sum(Work.REFUNDS, sending_back.carry_on, sending_back.waiting(now, _AT_ONCE))
+    if Work.BINDINGS in work:
+        done += _sum(Work.BINDINGS, lambda found: bindings.refresh(found, now), _claim_bindings(now))
+    done += _sum("list", lambda found: lookback.look_back(found, now), lookback.claim(now))
+    if done:
+        # All of that may have given cause to write.
+        done += _sum(Work.LETTERS, notices.deliver, notices.due(now, _AT_ONCE))
     release()
     return done
 
@@ -118,38 +127,22 @@ def ask_about_everything_open(now: datetime) -> tuple[int, int]:
     return len(outcomes), outcomes.count(False)
 
 
-def next_due(now: datetime) -> datetime | None:
-    """When the next thing falls due after *now*; ``None`` when nothing is waiting."""
-    moments = [
-        select(func.min(column)).where(column > now, *conditions).scalar_subquery()
-        for column, conditions in (
-            (WebhookEvent.next_attempt_at, (WebhookEvent.status == EventStatus.RECEIVED,)),
-            (Payment.next_check_at, ()),
-            (Refund.next_check_at, ()),
-            (MethodBinding.next_check_at, ()),
-            (
-                Notification.next_attempt_at,
-                (Notification.sent_at.is_(None), Notification.channel == Channel.EMAIL),
-            ),
-            (Subscription.look_at, ()),
-            (Subscription.charge_look_at, ()),
-        )
-    ]
-    found = db.session.execute(select(*moments)).one()
-    release()
-    return min((moment for moment in found if moment is not None), default=None)
+def _sum(what: str, verb: Callable[[T], object], found: list[T]) -> int:
+    return sum(_each(what, verb, found))
 
 
-def _each(what: str, verb: Callable[[T], object], due: list[T]) -> list[bool]:
+def _each(what: str, verb: Callable[[T], object], waiting: list[T]) -> list[bool]:
     """Run *verb* for each that is due; ``False`` where it could not be done.
 
     After :data:`PATIENCE` the rest is left to a later sweep: one gateway that hangs must not stop the others.
     """
     outcomes: list[bool] = []
     until = time.monotonic() + PATIENCE
-    for found in due:
+    for found in waiting:
         if time.monotonic() > until:
-            log.warning("The sweep left %d of %d %ss for later", len(due) - len(outcomes), len(due), what)
+            log.warning(
+                "The sweep left %d of %d %ss for later", len(waiting) - len(outcomes), len(waiting), what
+            )
             break
         try:
             verb(found)

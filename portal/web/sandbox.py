@@ -14,7 +14,7 @@ from rq.registry import StartedJobRegistry
 from sqlalchemy import select
 
 from portal import clock, jobs
-from portal.billing import checkout, sweep
+from portal.billing import checkout, due, sweep
 from portal.database import db, release
 from portal.errors import InvalidRequest
 from portal.models import GatewayName, Payment, User
@@ -60,9 +60,9 @@ def move_clock() -> Response:
     sweep.sweep_until_quiet(clock.now(), without_workers=True)
     if _waited_for_workers():
         sweep.sweep_until_quiet(clock.now(), without_workers=True)
-    due = sweep.next_due(clock.now())
+    following = due.next_due(clock.now())
     # To the microsecond: a clock that stopped at a moment rounded down would find nothing due there.
-    return jsonify({"now": iso(clock.now()), "next_due": due and due.isoformat()})
+    return jsonify({"now": iso(clock.now()), "next_due": following and following.isoformat()})
 
 
 def _waited_for_workers() -> bool:

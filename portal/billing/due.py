@@ -1,0 +1,71 @@
+"""What falls due when, over all tables: one question, answered from partial indexes."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+
+from sqlalchemy import func, select
+
+from portal.database import db, release
+from portal.models import (
+    Channel,
+    EventStatus,
+    MethodBinding,
+    Notification,
+    Payment,
+    Refund,
+    Subscription,
+    WebhookEvent,
+)
+
+
+class Work(StrEnum):
+    """The kinds of work that wait for their time in a row."""
+
+    WORDS = "subscription"
+    CHARGES = "renewal"
+    LETTERS = "letter"
+    NOTIFICATIONS = "notification"
+    PAYMENTS = "payment"
+    REFUNDS = "refund"
+    BINDINGS = "binding"
+
+
+_WAITS_FOR: dict[Work, tuple[Any, tuple[Any, ...]]] = {
+    Work.WORDS: (Subscription.look_at, ()),
+    Work.CHARGES: (Subscription.charge_look_at, ()),
+    Work.LETTERS: (
+        Notification.next_attempt_at,
+        (Notification.sent_at.is_(None), Notification.channel == Channel.EMAIL),
+    ),
+    Work.NOTIFICATIONS: (WebhookEvent.next_attempt_at, (WebhookEvent.status == EventStatus.RECEIVED,)),
+    Work.PAYMENTS: (Payment.next_check_at, ()),
+    Work.REFUNDS: (Refund.next_check_at, ()),
+    Work.BINDINGS: (MethodBinding.next_check_at, ()),
+}
+
+
+def due(now: datetime) -> frozenset[Work]:
+    """The kinds of work of which something is due at *now*."""
+    earliest = [
+        select(func.min(column)).where(column.is_not(None), *conditions).scalar_subquery()
+        for column, conditions in _WAITS_FOR.values()
+    ]
+    moments = db.session.execute(select(*earliest)).one()
+    release()
+    return frozenset(
+        work for work, moment in zip(_WAITS_FOR, moments, strict=True) if moment is not None and moment <= now
+    )
+
+
+def next_due(now: datetime) -> datetime | None:
+    """When the next thing falls due after *now*; ``None`` when nothing is waiting."""
+    following = [
+        select(func.min(column)).where(column > now, *conditions).scalar_subquery()
+        for column, conditions in _WAITS_FOR.values()
+    ]
+    moments = db.session.execute(select(*following)).one()
+    release()
+    return min((moment for moment in moments if moment is not None), default=None)
