@@ -5,8 +5,9 @@ from __future__ import annotations
 import hashlib
 import secrets
 from datetime import datetime
+from typing import Any
 
-from sqlalchemy import select, update
+from sqlalchemy import bindparam, select, update
 
 from portal.database import changed, db, transaction
 from portal.errors import InvalidRequest, NotFound
@@ -18,6 +19,9 @@ LONGEST_NAME = 120
 _RANDOM_BYTES = 32
 #: Told on screens: enough to tell keys apart, 48 of 256 random bits.
 _SHOWN = len(MARK) + 8
+
+_keys: Any = ApiKey.__table__
+_VALID = select(_keys.c.id).where(_keys.c.key_hash == bindparam("key_hash"), _keys.c.revoked_at.is_(None))
 
 
 class KeyNotFound(NotFound):
@@ -44,8 +48,7 @@ def is_valid(key: str) -> bool:
     """
     if not key.startswith(MARK):
         return False
-    known = select(ApiKey.id).where(ApiKey.key_hash == _hash(key), ApiKey.revoked_at.is_(None))
-    return db.session.execute(known).scalar_one_or_none() is not None
+    return db.session.execute(_VALID, {"key_hash": _hash(key)}).scalar_one_or_none() is not None
 
 
 def revoke(key_id: int, now: datetime) -> bool:

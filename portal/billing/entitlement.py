@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Row, select
+from sqlalchemy import Row, bindparam, select
 from sqlalchemy.orm import Session
 
 from portal.database import db
@@ -20,6 +20,42 @@ _subscriptions: Any = Subscription.__table__
 _methods: Any = PaymentMethod.__table__
 
 _LONGEST_ADDRESS = 254
+
+# The product asks before every sending: what can be made once is made once.
+_CUSTOMER = (
+    select(
+        _users.c.id,
+        _subscriptions.c.status,
+        _subscriptions.c.auto_renew,
+        (_methods.c.id.is_not(None) & _methods.c.detached_at.is_(None)).label("has_method"),
+    )
+    .outerjoin(_subscriptions, _subscriptions.c.user_id == _users.c.id)
+    .outerjoin(_methods, _methods.c.id == _subscriptions.c.payment_method_id)
+    .where(_users.c.email == bindparam("email"))
+    .order_by(_subscriptions.c.id.desc())
+    .limit(1)
+)
+_IN_GRACE = _subscriptions.c.status.in_(LIVE) & (_subscriptions.c.grace_until > bindparam("now"))
+_COUNTING = (
+    select(
+        _periods.c.id,
+        _periods.c.plan_code,
+        _periods.c.plan_title,
+        _periods.c.starts_at,
+        _periods.c.ends_at,
+        _periods.c.email_quota,
+        _periods.c.emails_used,
+        _subscriptions.c.status,
+        _subscriptions.c.grace_until,
+    )
+    .join(_subscriptions, _subscriptions.c.id == _periods.c.subscription_id)
+    .where(
+        _periods.c.user_id == bindparam("customer_id"),
+        _periods.c.revoked_at.is_(None),
+        (_periods.c.ends_at > bindparam("now")) | _IN_GRACE,
+    )
+    .order_by(_periods.c.ends_at)
+)
 
 
 class CustomerNotFound(NotFound):
@@ -98,28 +134,7 @@ def counting(session: Session, customer_id: int, now: datetime) -> Periods:
     In the grace days of a live agreement it is its last period that may be used on, as for
     :func:`portal.billing.subscriptions.standing`.
     """
-    in_grace = _subscriptions.c.status.in_(LIVE) & (_subscriptions.c.grace_until > now)
-    counts = (
-        select(
-            _periods.c.id,
-            _periods.c.plan_code,
-            _periods.c.plan_title,
-            _periods.c.starts_at,
-            _periods.c.ends_at,
-            _periods.c.email_quota,
-            _periods.c.emails_used,
-            _subscriptions.c.status,
-            _subscriptions.c.grace_until,
-        )
-        .join(_subscriptions, _subscriptions.c.id == _periods.c.subscription_id)
-        .where(
-            _periods.c.user_id == customer_id,
-            _periods.c.revoked_at.is_(None),
-            (_periods.c.ends_at > now) | in_grace,
-        )
-        .order_by(_periods.c.ends_at)
-    )
-    found = [Period(*row) for row in session.execute(counts)]
+    found = [Period(*row) for row in session.execute(_COUNTING, {"customer_id": customer_id, "now": now})]
     begun = [period for period in found if period.starts_at <= now]
     current = begun[-1] if begun else None
     return Periods(
@@ -138,16 +153,7 @@ def spelt(email: str) -> str:
 
 def _with_latest_subscription(session: Session, email: str) -> Row[Any]:
     """The customer with the status of the latest agreement and whether a living method hangs on it."""
-    has_method = (_methods.c.id.is_not(None) & _methods.c.detached_at.is_(None)).label("has_method")
-    found = (
-        select(_users.c.id, _subscriptions.c.status, _subscriptions.c.auto_renew, has_method)
-        .outerjoin(_subscriptions, _subscriptions.c.user_id == _users.c.id)
-        .outerjoin(_methods, _methods.c.id == _subscriptions.c.payment_method_id)
-        .where(_users.c.email == spelt(email))
-        .order_by(_subscriptions.c.id.desc())
-        .limit(1)
-    )
-    customer = session.execute(found).one_or_none()
+    customer = session.execute(_CUSTOMER, {"email": spelt(email)}).one_or_none()
     if customer is None:
         raise CustomerNotFound
     return customer

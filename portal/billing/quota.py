@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import insert, select, update
+from sqlalchemy import bindparam, insert, select, update
 from sqlalchemy.orm import Session
 
 from portal.billing import entitlement, notices
@@ -29,6 +29,24 @@ LINES = (80, 95, 100)
 _users: Any = User.__table__
 _periods: Any = PurchasedPlan.__table__
 _records: Any = UsageRecord.__table__
+
+# NO KEY UPDATE, as every lock of a customer: rows that merely point at the customer need not wait.
+_LOCKED = select(_users.c.id).where(_users.c.email == bindparam("email")).with_for_update(key_share=True)
+_COUNTED = select(_records.c.emails_left).where(
+    _records.c.user_id == bindparam("customer_id"), _records.c.idempotency_key == bindparam("key")
+)
+# A subtraction, since a sum could leave the range of the column.
+_TAKEN = (
+    update(_periods)
+    .where(
+        _periods.c.id == bindparam("period_id"),
+        _periods.c.revoked_at.is_(None),
+        _periods.c.email_quota - _periods.c.emails_used >= bindparam("quantity"),
+    )
+    .values(emails_used=_periods.c.emails_used + bindparam("quantity"))
+    .returning(_periods.c.email_quota - _periods.c.emails_used)
+)
+_WRITTEN = insert(_records)
 
 
 class NoPlan(PortalError):
@@ -65,26 +83,23 @@ def use(email: str, quantity: int, idempotency_key: str, now: datetime) -> Used:
     _check(quantity, idempotency_key)
     with transaction() as session:
         customer_id = _lock_customer(session, email)
-        counted = select(_records.c.emails_left).where(
-            _records.c.user_id == customer_id, _records.c.idempotency_key == idempotency_key
-        )
-        first = session.execute(counted).scalar_one_or_none()
+        known = {"customer_id": customer_id, "key": idempotency_key}
+        first = session.execute(_COUNTED, known).scalar_one_or_none()
         if first is not None:
             return Used(first, repeated=True)
         periods = entitlement.counting(session, customer_id, now)
         if periods.current is None:
             raise NoPlan
         left = _take(session, periods.current, quantity)
-        session.execute(
-            insert(_records).values(
-                user_id=customer_id,
-                purchased_plan_id=periods.current.id,
-                quantity=quantity,
-                idempotency_key=idempotency_key,
-                emails_left=left,
-                created_at=now,
-            )
-        )
+        record = {
+            "user_id": customer_id,
+            "purchased_plan_id": periods.current.id,
+            "quantity": quantity,
+            "idempotency_key": idempotency_key,
+            "emails_left": left,
+            "created_at": now,
+        }
+        session.execute(_WRITTEN, record)
         _tell(session, customer_id, periods, quantity, left, now)
     return Used(left, repeated=False)
 
@@ -103,14 +118,9 @@ def _check(quantity: int, key: str) -> None:
 
 
 def _lock_customer(session: Session, email: str) -> int:
-    """The customer's id, with the row locked until the transaction ends.
-
-    NO KEY UPDATE, as settlement takes it: rows that merely point at the customer need not wait.
-    """
-    found = (
-        select(_users.c.id).where(_users.c.email == entitlement.spelt(email)).with_for_update(key_share=True)
-    )
-    customer_id: int | None = session.execute(found).scalar_one_or_none()
+    """The customer's id, with the row locked until the transaction ends."""
+    asked = {"email": entitlement.spelt(email)}
+    customer_id: int | None = session.execute(_LOCKED, asked).scalar_one_or_none()
     if customer_id is None:
         raise entitlement.CustomerNotFound
     return customer_id
@@ -118,15 +128,8 @@ def _lock_customer(session: Session, email: str) -> int:
 
 def _take(session: Session, period: Period, quantity: int) -> int:
     """Count, and say what is left. The guard stands in the statement as well as in the table's constraint."""
-    # A subtraction, since a sum could leave the range of the column.
-    fits = _periods.c.email_quota - _periods.c.emails_used >= quantity
-    counted = (
-        update(_periods)
-        .where(_periods.c.id == period.id, _periods.c.revoked_at.is_(None), fits)
-        .values(emails_used=_periods.c.emails_used + quantity)
-        .returning(_periods.c.email_quota - _periods.c.emails_used)
-    )
-    left: int | None = session.execute(counted).scalar_one_or_none()
+    asked = {"period_id": period.id, "quantity": quantity}
+    left: int | None = session.execute(_TAKEN, asked).scalar_one_or_none()
     if left is None:
         has = period.email_quota - period.emails_used
         raise QuotaExceeded(f"В этом сроке осталось писем: {has}, а нужно {quantity}. Ничего не списано.")

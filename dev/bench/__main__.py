@@ -1,0 +1,183 @@
+"""``make bench``: the product's API, served as in production, on a database with a million usage records.
+
+Exit code 1 when a promise is broken: 99 of 100 calls within 20 ms, and no large table walked through.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import psycopg
+
+from dev import ports
+from dev.bench import rows
+from dev.bench.calls import Product, Timing
+from dev.bench.rows import Size
+from dev.environment import ROOT, Place, for_children
+from dev.processes import CannotStart, end, spawn, tail
+from dev.servers import Postgres, Redis
+
+PROMISED = 0.020  # seconds within which 99 of 100 calls are answered
+KINDS = ("entitlement", "usage")
+_READY_WITHIN = 60.0
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Fill, serve, call, report."""
+    options = _options().parse_args(arguments)
+    size = Size(options.customers, options.records)
+    try:
+        with ExitStack() as stack:
+            place, environment = stack.enter_context(_servers())
+            key = _prepare(environment)
+            connection = stack.enter_context(psycopg.connect(_address(environment)))
+            begun = time.perf_counter()
+            records = rows.fill(connection, size, datetime.now(UTC))
+            say(f"{os.cpu_count()} cores, load {os.getloadavg()[0]:.1f} before; all of it on this machine")
+            say(f"{size.customers} customers, {records} usage records ({time.perf_counter() - begun:.0f} s)")
+            before = rows.walks(connection)
+            with _web(place, environment):
+                product = Product(place.port, key, size.customers)
+                promised = _measure(product, options.calls, options.rate)
+            walked = {name: scans - before[name] for name, scans in rows.walks(connection).items()}
+            _books(environment)
+    except CannotStart as error:
+        print(error, file=sys.stderr)
+        return 1
+    return _verdict(promised, walked)
+
+
+def _options() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="make bench", description=__doc__)
+    parser.add_argument("--customers", type=int, default=Size().customers)
+    parser.add_argument("--records", type=int, default=Size().records)
+    parser.add_argument("--calls", type=int, default=3000, help="of each kind, in each of the two ways")
+    parser.add_argument("--rate", type=int, default=60, help="calls a second in the second way")
+    return parser
+
+
+@contextmanager
+def _servers() -> Iterator[tuple[Place, dict[str, str]]]:
+    """A PostgreSQL that keeps what it commits and a Redis, both as under ``make run``; gone afterwards."""
+    folder = Path(tempfile.mkdtemp(prefix="portal-bench-"))
+    folder.chmod(0o711)  # PostgreSQL may run as another user and has to walk through
+    postgres, redis = Postgres(folder / "postgres"), Redis(folder / "redis")
+    try:
+        postgres.start()
+        redis.start()
+        postgres.ensure_database()
+        port, sandbox_port = _free_port(), _free_port()
+        where = {"VAR_DIR": str(folder), "PORT": str(port), "SANDBOX_PORT": str(sandbox_port)}
+        place = Place.read({**os.environ, **where, "DATABASE_URL": "", "REDIS_URL": ""})
+        yield place, for_children(place, os.environ, database_url=postgres.url(), redis_url=redis.url())
+    finally:
+        redis.stop()
+        postgres.stop()
+        postgres.remove()
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _prepare(environment: Mapping[str, str]) -> str:
+    """Migrate, make the plans and a key; the key."""
+    _flask(environment, "db", "upgrade")
+    _flask(environment, "create-extended-plans")
+    return _flask(environment, "create-api-key", "bench").splitlines()[-1]
+
+
+@contextmanager
+def _web(place: Place, environment: Mapping[str, str]) -> Iterator[None]:
+    """Serve as in production: gunicorn.conf.py says how many processes and threads."""
+    log = place.var / "web.log"
+    command = [sys.executable, "-m", "gunicorn", "wsgi:app"]
+    process = spawn(command, log=log, environment=environment, directory=ROOT)
+    try:
+        deadline = time.monotonic() + _READY_WITHIN
+        while not ports.answers(place.port, "/readyz"):
+            if process.poll() is not None or time.monotonic() > deadline:
+                raise CannotStart(f"The portal does not answer:\n{tail(log)}")
+            time.sleep(0.1)
+        yield
+    finally:
+        # The database's statistics are complete once its sessions have ended.
+        end(process, signal.SIGTERM, seconds=30)
+
+
+def _measure(product: Product, calls: int, rate: int) -> list[Timing]:
+    """Both kinds, first one call after another, then together at random moments."""
+    for kind in KINDS:
+        product.one_after_another(kind, 200)  # every process has then seen every statement
+    say("One after another:")
+    timings = [product.one_after_another(kind, calls) for kind in KINDS]
+    for timing in timings:
+        say(timing.line())
+    say(f"Both together, {rate} calls a second at random moments:")
+    together = product.at_random_moments(KINDS, rate, 2 * calls, clients=16)
+    for timing in together:
+        say(timing.line())
+    return [*timings, *together]
+
+
+def _books(environment: Mapping[str, str]) -> None:
+    """What the calls left behind is in order."""
+    for command in ("update-email-counts", "check-invariants"):
+        begun = time.perf_counter()
+        said = _flask(environment, command).splitlines()[-1]
+        say(f"{command}: {said} ({time.perf_counter() - begun:.1f} s)")
+
+
+def _verdict(timings: list[Timing], walked: Mapping[str, int]) -> int:
+    slow = [timing for timing in timings if timing.percentile(99) > PROMISED]
+    through = sorted(name for name, scans in walked.items() if scans)
+    say(f"Tables walked through: {', '.join(through) or 'none'}.")
+    within = "broken" if slow else "kept"
+    say(f"99 of 100 calls within {PROMISED * 1000:.0f} ms: {within}.")
+    return 1 if slow or through else 0
+
+
+def _flask(environment: Mapping[str, str], *words: str) -> str:
+    """What a command says. Raises :class:`CannotStart` when it fails."""
+    done = subprocess.run(
+        [sys.executable, "-m", "flask", "--app", "wsgi", *words],
+        cwd=ROOT,
+        env=dict(environment),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if done.returncode:
+        raise CannotStart(f"`flask {' '.join(words)}` failed:\n{done.stdout}{done.stderr}")
+    return done.stdout.strip()
+
+
+def _address(environment: Mapping[str, str]) -> str:
+    """The database's address as psycopg reads it."""
+    return environment["DATABASE_URL"].replace("+psycopg", "")
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        found: Any = probe.getsockname()
+        return int(found[1])
+
+
+def say(sentence: str) -> None:
+    """Tell the person at the terminal, at once."""
+    print(sentence, flush=True)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

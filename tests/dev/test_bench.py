@@ -1,0 +1,75 @@
+"""The benchmark itself, on a small shop: rows in order, calls that arrive, a verdict that can be broken."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from datetime import UTC, datetime
+
+import psycopg
+import pytest
+from flask import Flask
+from werkzeug.serving import make_server
+
+from dev.bench import __main__ as bench
+from dev.bench import rows
+from dev.bench.calls import Product, Timing
+from dev.bench.rows import Size
+from portal.billing import api_keys, invariants, recount
+from portal.clock import now
+
+SIZE = Size(customers=10, records=600)
+
+
+@pytest.fixture
+def product(app: Flask, database_url: str) -> Iterator[Product]:
+    """The benchmark's product at a small shop."""
+    with psycopg.connect(database_url.replace("+psycopg", "")) as connection:
+        assert rows.fill(connection, SIZE, datetime.now(UTC)) == 600
+    with app.app_context():
+        key = api_keys.create("bench", now())
+    server = make_server("127.0.0.1", 0, app, threaded=True)
+    threading.Thread(target=server.serve_forever, daemon=True, kwargs={"poll_interval": 0.02}).start()
+    yield Product(server.server_port, key, SIZE.customers)
+    server.shutdown()
+
+
+def test_the_calls_arrive(app: Flask, product: Product) -> None:
+    """Every call is answered and timed, repeats are counted once, and no law is broken before or after."""
+    with app.app_context():
+        assert (recount.recount().recorded, invariants.violations(now())) == (600, [])
+
+    alone = product.one_after_another("usage", 21)
+    together = product.at_random_moments(("entitlement", "usage"), rate=500, calls=20, clients=4)
+
+    assert [(one.kind, len(one.waited)) for one in (alone, *together)] == [
+        ("usage", 21),
+        ("entitlement", 10),
+        ("usage", 10),
+    ]
+    with app.app_context():
+        # Of 31 uses the 11th, the 21st and the 31st repeat a key; nothing else is left out.
+        assert recount.recount().recorded == 600 + 31 - 3
+        assert invariants.violations(now()) == []
+
+
+def test_a_wrong_answer_ends_the_run(product: Product) -> None:
+    """What is measured are good answers only."""
+    product._headers["Authorization"] = "Bearer pk_wrong"
+    with pytest.raises(RuntimeError, match="401"):
+        product.one_after_another("entitlement", 1)
+
+
+def test_percentiles() -> None:
+    """The value that so many percent of the calls do not exceed."""
+    timing = Timing("usage", tuple(number / 1000 for number in range(100, 0, -1)))
+    assert [timing.percentile(percent) for percent in (1, 50, 99, 100)] == [0.001, 0.05, 0.099, 0.1]
+    assert Timing("usage", (0.5,)).percentile(99) == 0.5
+
+
+@pytest.mark.parametrize(("slowest", "walked", "code"), ((0.020, 0, 0), (0.021, 0, 1), (0.001, 1, 1)))
+def test_the_verdict(slowest: float, walked: int, code: int, capsys: pytest.CaptureFixture[str]) -> None:
+    """A call of a hundred above 20 ms, or a large table read from end to end, breaks the promise."""
+    timing = Timing("usage", (0.001,) * 98 + (slowest,) * 2)
+    assert bench._verdict([timing], {"usage_records": walked, "users": 0}) == code
+    assert ("usage_records" in capsys.readouterr().out) == bool(walked)
