@@ -50,9 +50,9 @@ _SUBSCRIPTIONS = """
 _PAYMENTS = """
     INSERT INTO payments (transaction_id, user_id, plan_id, gateway, gateway_payment_id, purpose, status,
     amount, currency, refunded_amount, billing_mode, test_mode, plan_code, plan_title, period_days,
-    email_quota, description, attempt, credit, created_at, expires_at, paid_at, checks)
+    email_quota, description, attempt, credit, replaced_emails_used, created_at, expires_at, paid_at, checks)
     SELECT gen_random_uuid()::text, u.id, p.id, 'cloudpayments', u.id || '-' || k, 'purchase', 'succeeded',
-    990, 'RUB', 0, 'ONE_TIME', true, p.code, p.title, 30, greatest(p.email_quota, %(records)s), '', 0, 0,
+    990, 'RUB', 0, 'ONE_TIME', true, p.code, p.title, 30, greatest(p.email_quota, %(records)s), '', 0, 0, 0,
     %(now)s - interval '70 days' + k * interval '30 days', %(now)s, %(now)s, 0
     FROM users u, plans p, generate_series(0, %(periods)s - 1) k WHERE p.code = 'PRO_MONTHLY'
     ORDER BY k, u.id"""
