@@ -173,7 +173,9 @@ def refresh(payment_id: int, now: datetime) -> Payment:
     try:
         told = doors.gateway(payment.gateway).fetch(order)
     except GatewayClosed:
-        if payment.status is PaymentStatus.UNKNOWN or now < payment.expires_at:
+        # Of a charge without the payer nobody but the gateway knows whether it was carried out.
+        charged = payment.purpose is PaymentPurpose.RENEWAL or payment.status is PaymentStatus.UNKNOWN
+        if charged or now < payment.expires_at:
             raise
         told = None  # nobody is left to ask, and the order is over
     with transaction() as session:

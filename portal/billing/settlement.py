@@ -7,17 +7,17 @@ ORM flushes: this is the hot path of a notification.
 from __future__ import annotations
 
 import logging
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import Row, exists, select, update
+from sqlalchemy import Row, update
 from sqlalchemy.orm import Session
 
 from portal.billing import (
     cases,
-    doors,
+    judging,
     late_money,
     locks,
     methods,
@@ -41,6 +41,10 @@ _payments: Any = Payment.__table__
 locked = locks.locked
 lock_customer = locks.lock_customer
 
+#: Our code for a saved method whose bank wants to see the customer.
+NEEDS_PAYER = "needs_payer"
+#: Our code for money that came for a period that was paid for already.
+SECOND_CAPTURE = "second_capture"
 #: A hold that nobody was watching any more is looked at again after this.
 HOLD_CHECK = timedelta(minutes=5)
 
@@ -75,6 +79,9 @@ def settle(session: Session, payment: Row[Any], told: PaymentSnapshot, now: date
         return _captured(session, payment, told, now)
     if told.outcome is Outcome.AUTHORIZED:
         return _held(session, payment, told, now)
+    if payment.purpose is PaymentPurpose.RENEWAL and told.needs_payer:
+        # Nobody is at a page: what waits for its payer there will never be taken.
+        told = replace(told, outcome=Outcome.FAILED, failure_code=NEEDS_PAYER)
     if told.outcome is Outcome.FAILED:
         return _refused(session, payment, told, now)
     return _underway(session, payment, told, now)
@@ -90,31 +97,26 @@ def close(session: Session, payment: Row[Any], code: str, now: datetime) -> None
         retries.after_refusal(session, payment, code, None, now)
 
 
-def mismatch(payment: Row[Any], told: PaymentSnapshot) -> CaseKind | None:
-    """What the gateway says that does not fit our order, if anything. Exact: a kopeck is a mismatch."""
-    if told.currency != payment.currency:
-        return CaseKind.CURRENCY_MISMATCH
-    if told.amount != payment.amount:
-        return CaseKind.AMOUNT_MISMATCH
-    if told.account is not None and told.account != payment.payer:
-        return CaseKind.ACCOUNT_MISMATCH
-    if told.shop is not None and told.shop != doors.expected_shop(payment.gateway):
-        return CaseKind.SHOP_MISMATCH
-    if told.test is not payment.test_mode:
-        return CaseKind.TEST_MODE_MISMATCH
-    return None
-
-
 def _captured(session: Session, payment: Row[Any], told: PaymentSnapshot, now: datetime) -> Settlement:
     if payment.status is PaymentStatus.SUCCEEDED:
         if payment.gateway_payment_id == told.gateway_payment_id:
             return Settlement(Verdict.NOTHING_NEW, "already succeeded", payment.id)
         return _case(session, CaseKind.SECOND_CAPTURE, payment, told, now)
-    if wrong := mismatch(payment, told):
+    if wrong := judging.mismatch(payment, told):
         return _case(session, wrong, payment, told, now)
-    if _belongs_to_another(session, payment, told):
+    if judging.belongs_to_another(session, payment, told):
         return _case(session, CaseKind.UNKNOWN_PAYMENT, payment, told, now)
-    if _is_paid_by_another(session, payment):
+    if judging.is_paid_by_another(session, payment):
+        if may_move(payment.status, PaymentStatus.FAILED):
+            # Decided, as far as it is ours to decide: it must not keep the next renewals waiting.
+            _move(
+                session,
+                payment,
+                PaymentStatus.FAILED,
+                failure_code=SECOND_CAPTURE,
+                failed_at=now,
+                next_check_at=None,
+            )
         return _case(session, CaseKind.SECOND_CAPTURE, payment, told, now)
     _move(
         session,
@@ -159,9 +161,9 @@ def _held(session: Session, payment: Row[Any], told: PaymentSnapshot, now: datet
         if payment.gateway_payment_id == told.gateway_payment_id:
             return Settlement(Verdict.NOTHING_NEW, f"already {payment.status.value}", payment.id)
         return _case(session, CaseKind.SECOND_CAPTURE, payment, told, now)
-    if wrong := mismatch(payment, told):
+    if wrong := judging.mismatch(payment, told):
         return _case(session, wrong, payment, told, now)
-    if _belongs_to_another(session, payment, told):
+    if judging.belongs_to_another(session, payment, told):
         return _case(session, CaseKind.UNKNOWN_PAYMENT, payment, told, now)
     _move(
         session,
@@ -245,31 +247,6 @@ def _move(session: Session, payment: Row[Any], status: PaymentStatus, **values: 
     )
     if not changed(moved):
         raise AssertionError(f"{payment.transaction_id} was not locked")
-
-
-def _belongs_to_another(session: Session, payment: Row[Any], told: PaymentSnapshot) -> bool:
-    """One capture at a gateway pays for one order of ours."""
-    if payment.gateway_payment_id == told.gateway_payment_id:
-        return False
-    taken = exists().where(
-        _payments.c.gateway == payment.gateway,
-        _payments.c.gateway_payment_id == told.gateway_payment_id,
-        _payments.c.id != payment.id,
-    )
-    return bool(session.scalar(select(taken)))
-
-
-def _is_paid_by_another(session: Session, payment: Row[Any]) -> bool:
-    """Whether another attempt has paid for the period that this renewal is about (law 2)."""
-    if payment.purpose is not PaymentPurpose.RENEWAL:
-        return False
-    paid = exists().where(
-        _payments.c.subscription_id == payment.subscription_id,
-        _payments.c.period_start == payment.period_start,
-        _payments.c.purpose == PaymentPurpose.RENEWAL,
-        _payments.c.status == PaymentStatus.SUCCEEDED,
-    )
-    return bool(session.scalar(select(paid)))
 
 
 def _case(

@@ -23,6 +23,7 @@ class Because(StrEnum):
     CANCELED = "canceled"
     REPLACED = "replaced"
     ENDED = "ended"
+    REFUNDED = "refunded"
 
 
 def stop_charging(session: Session, subscription_id: int, because: Because, now: datetime) -> None:

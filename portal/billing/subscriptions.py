@@ -13,7 +13,14 @@ from sqlalchemy.orm import Session
 from portal.billing import agenda, periods, restoring
 from portal.billing.stopping import Because, stop_charging, withdraw
 from portal.database import db
-from portal.models import PaymentMethod, PurchasedPlan, Revocation, Subscription, SubscriptionStatus
+from portal.models import (
+    PaymentMethod,
+    PaymentPurpose,
+    PurchasedPlan,
+    Revocation,
+    Subscription,
+    SubscriptionStatus,
+)
 from portal.models.subscription import LIVE, may_move
 
 _subscriptions: Any = Subscription.__table__
@@ -46,10 +53,7 @@ class Standing:
 def activate(session: Session, payment: Row[Any], agreed: Agreed | None, now: datetime) -> datetime:
     """Give the period that *payment* paid for, and say when it ends.
 
-    Called once per payment, under the lock of payment and user.
-
-    A period begins now, or where the paid time ends: nothing that was paid for is lost. In the days of grace
-    it begins where the paid time ended, since what was not paid for was used already.
+    Called once per payment, under its lock.
     """
     live = session.execute(
         select(_subscriptions)
@@ -57,11 +61,7 @@ def activate(session: Session, payment: Row[Any], agreed: Agreed | None, now: da
         .with_for_update()  # it may be expiring in this very moment; then there is none, and a new one begins
     ).one_or_none()
     assert live is None or may_move(live.status, SubscriptionStatus.ACTIVE)
-    goes_on = live is not None and live.current_period_end > now
-    starts_at = max(now, periods.paid_until(session, payment.user_id) or now)
-    if live is not None and live.grace_until is not None and live.grace_until > now:
-        starts_at = min(starts_at, live.current_period_end)
-        goes_on = True
+    starts_at, goes_on = _starts_at(session, payment, live, now)
     ends_at = starts_at + timedelta(days=payment.period_days)
     renews = agreed is not None or (live is not None and live.auto_renew)
     plan = agenda.cycle(starts_at, ends_at, renews=renews)
@@ -92,6 +92,23 @@ def activate(session: Session, payment: Row[Any], agreed: Agreed | None, now: da
     return ends_at
 
 
+def _starts_at(
+    session: Session, payment: Row[Any], live: Row[Any] | None, now: datetime
+) -> tuple[datetime, bool]:
+    """Where the period begins, and whether it goes on from the one before.
+
+    Now, or where the paid time ends: nothing that was paid for is lost. In the days of grace where the paid
+    time ended, since it was used already; but what would be over by now is worth nothing and begins now.
+    """
+    starts_at = max(now, periods.paid_until(session, payment.user_id) or now)
+    if live is None:
+        return starts_at, False
+    in_grace = live.grace_until is not None and live.grace_until > now >= live.current_period_end
+    if in_grace and live.current_period_end + timedelta(days=payment.period_days) > now:
+        return min(starts_at, live.current_period_end), True
+    return starts_at, live.current_period_end > now
+
+
 def record_unused(session: Session, payment: Row[Any], now: datetime) -> None:
     """Write the period of a renewal whose money goes straight back: it never counts."""
     starts_at = payment.period_start
@@ -104,6 +121,7 @@ def revoke(session: Session, payment: Row[Any], now: datetime) -> None:
     """Take back the period of a payment refunded in full; later ones move up, so no paid day is lost.
 
     Where it was a change, the plan that it replaced comes back for the rest of its time.
+    A refunded renewal ends automatic charging; its customer may switch it on again.
     """
     period = session.scalar(
         select(PurchasedPlan)
@@ -130,6 +148,10 @@ def revoke(session: Session, payment: Row[Any], now: datetime) -> None:
         live.current_period_end, live.plan_id = own[-1].ends_at, own[-1].plan_id
         session.flush()
         replan(session, live, now)
+        at_once = live.charge_due_at is not None and live.charge_due_at <= now
+        if payment.purpose is PaymentPurpose.RENEWAL or at_once:  # not charged again unasked
+            session.flush()
+            stop_charging(session, live.id, Because.REFUNDED, now)
     elif live.id == period.subscription_id:
         live.current_period_end = max(now, live.current_period_start)
         live.status, live.ended_at = SubscriptionStatus.CANCELED, now

@@ -69,6 +69,7 @@ class PaymentSnapshot:
     happened_at: datetime | None = None  # UTC; capture or refusal by the gateway's clock
     confirmation_url: str | None = None
     retry_after: datetime | None = None  # not to be charged again before that
+    needs_payer: bool = False  # pending, and without the payer's own act it stays so
 
 
 @dataclass(frozen=True, slots=True)

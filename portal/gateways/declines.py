@@ -3,37 +3,16 @@
 The codes: YooKassa's ``cancellation_details.reason``
 (https://yookassa.ru/developers/payment-acceptance/after-the-payment/declined-payments) and CloudPayments'
 ``ReasonCode`` (https://developers.cloudpayments.ru/, "Коды ошибок"; 3001 to 3008 are a Check that was not
-answered with 0). Beside them stand the codes that the portal itself writes down, the same for both gateways:
-``expired``, ``not_created``, ``canceled``, ``superseded``, ``method_gone`` and those
-of a refused request. The sentences are for the customer; the action is for whoever charges a saved method.
+answered with 0). Beside them stand the codes that the portal itself writes down, the same for both gateways
+(:mod:`portal.gateways.own_declines`). The sentences are for the customer; the action is for whoever charges a
+saved method.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from enum import StrEnum
+from portal.gateways.own_declines import OURS, Action, Decline
 
-
-class Action(StrEnum):
-    """What may be done next with the method that was refused."""
-
-    RETRY_LATER = "retry_later"  # the same method may work in some hours or days
-    ANOTHER_CARD = (
-        "another_card"  # only the customer can help: another card, a code, a limit; not charged unasked
-    )
-    STOP = "stop"  # this method will never be charged again: it is dropped, a new one must be entered
-    OPERATOR = "operator"  # the shop's own settings or software; the customer's card is not to blame
-
-
-@dataclass(frozen=True, slots=True)
-class Decline:
-    """A refusal explained. ``known`` is false for a code that is not in the table: tell the operator."""
-
-    code: str | None
-    action: Action
-    message_ru: str
-    message_en: str
-    known: bool = True
+__all__ = ["Action", "Decline", "explain"]
 
 
 _RETRY, _CARD, _STOP, _OPERATOR = Action.RETRY_LATER, Action.ANOTHER_CARD, Action.STOP, Action.OPERATOR
@@ -219,53 +198,6 @@ _TABLE: tuple[tuple[Action, str, str, str, str], ...] = (
         "The shop canceled this payment; the money goes back to the card. Start again or write to us.",
     ),
     (
-        _RETRY,
-        "not_created",
-        "not_created",
-        "Заказ не дошёл до платёжной системы, деньги не списаны. Начните оплату заново.",
-        "The order did not reach the payment system and no money was taken. Start the payment again.",
-    ),
-    (
-        _CARD,
-        "canceled",
-        "canceled",
-        "Оплата отменена: удержанные деньги снова станут доступны на карте. Оплатите заново или напишите.",
-        "The payment was called off and the money held on the card is released. Pay again or write to us.",
-    ),
-    (
-        _CARD,
-        "superseded",
-        "superseded",
-        "Вместо этого заказа вы начали новый, деньги по старому не списаны. Оплатите новый заказ.",
-        "You began another order instead and no money was taken for this one. Pay the new order.",
-    ),
-    (
-        _OPERATOR,
-        "YOOKASSA_FORBIDDEN",
-        "YOOKASSA_FORBIDDEN",
-        (
-            "Магазину не разрешён такой платёж, карта ни при чём, деньги не списаны. "
-            "Оплатите другим способом или напишите нам."
-        ),
-        (
-            "The shop may not take such a payment; your card is fine and no money was taken. "
-            "Pay another way or write to us."
-        ),
-    ),
-    (
-        _OPERATOR,
-        "GATEWAY_REJECTED",
-        "GATEWAY_REJECTED",
-        (
-            "Платёжная система не приняла заказ по вине магазина, карта ни при чём, деньги не списаны. "
-            "Выберите другой способ оплаты или напишите нам."
-        ),
-        (
-            "The payment system did not take the shop's order; your card is fine and no money was taken. "
-            "Pay another way or write to us."
-        ),
-    ),
-    (
         _OPERATOR,
         "",
         "5013 5030 6002 6003 6004 6005 6006 6007 6008 6009 6013 6014 6015 6016 6017 6021 6022",
@@ -287,7 +219,7 @@ def _by_code(column: int) -> dict[str, Decline]:
         for code in str(row[column]).split():
             assert code not in known, code
             known[code] = Decline(code, row[0], row[3], row[4])
-    return known
+    return known | {decline.code or "": decline for decline in OURS if decline.code not in known}
 
 
 _KNOWN = {"yookassa": _by_code(1), "cloudpayments": _by_code(2)}

@@ -34,5 +34,5 @@ class Consent(Base):
     user_agent: Mapped[str] = mapped_column(String(255))
     given_at: Mapped[datetime] = mapped_column(Moment)
     withdrawn_at: Mapped[datetime | None] = mapped_column(Moment)
-    #: stopped, unlinked, replaced, canceled, ended
+    #: stopped, unlinked, replaced, canceled, ended, refunded
     withdrawn_because: Mapped[str | None] = mapped_column(String(20))

@@ -115,7 +115,8 @@ class Payment(Base):
                 " AND purpose IN ('purchase', 'change') AND superseded_at IS NULL"
             ),
         ),
-        # Law 2: each attempt at a period is one row, one attempt at a time, and one of them takes the money.
+        # Law 2: each attempt at a period is one row, one attempt at a time, and one of them takes the money
+        # (another may once all of that went back).
         Index(
             "uq_payments_renewal_attempt",
             "subscription_id",
@@ -135,7 +136,9 @@ class Payment(Base):
             "subscription_id",
             "period_start",
             unique=True,
-            postgresql_where=text("purpose = 'renewal' AND status = 'succeeded'"),
+            postgresql_where=text(
+                "purpose = 'renewal' AND status = 'succeeded' AND refunded_amount < amount"
+            ),
         ),
         Index("ix_payments_history", "user_id", text("id DESC")),
         Index(

@@ -274,3 +274,15 @@ def test_nothing_that_is_paid_for_is_lost(
             customer.clock_ran_back = True
         customer.check()
     assert invariants.violations(customer.now) == []
+
+
+def test_a_period_paid_in_the_grace_is_never_over_already(now: datetime) -> None:
+    """In the grace a period begins where the old one ended; one so short that it would be over begins now."""
+    for days, after, begins in ((30, 4, 30), (1, 4, 5)):
+        user = a_customer(now)
+        buy(user, now, days)
+        with transaction() as session:
+            live = session.query(Subscription).filter_by(user_id=user.id).one()
+            live.grace_until = now + (days + 5) * DAY
+        buy(user, now + (days + after) * DAY, days)
+        assert periods(user)[1][0] == now + begins * DAY, days

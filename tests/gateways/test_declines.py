@@ -109,10 +109,13 @@ CLOUDPAYMENTS = [
 ]
 
 # What the portal itself writes down as the reason, at either gateway.
-OURS = ["expired", "not_created", "canceled", "superseded", "YOOKASSA_FORBIDDEN", "GATEWAY_REJECTED"]
+OURS = ["expired", "not_created", "canceled", "superseded", "needs_payer"]
+OURS += ["YOOKASSA_FORBIDDEN", "GATEWAY_REJECTED"]
+#: Money that was taken, and a method that is gone: no sentence about money that was not taken.
+OURS_TOO = ["second_capture", "method_gone"]
 
-YOOKASSA += OURS
-CLOUDPAYMENTS += OURS
+YOOKASSA += OURS + OURS_TOO
+CLOUDPAYMENTS += OURS + OURS_TOO
 
 ALL = [("yookassa", code) for code in YOOKASSA] + [("cloudpayments", code) for code in CLOUDPAYMENTS]
 

@@ -202,6 +202,22 @@ def test_programmed_outcomes(cp: CloudShop) -> None:
     assert codes == [5051, 5051, 0, 5057, 5057, 0]
 
 
+def test_a_bank_may_ask_for_3ds_though_nobody_is_there(cp: CloudShop) -> None:
+    """Programmed with 3ds a charge by token answers with the bank's page and takes nothing before that."""
+    token = cp.token()
+    cp.sandbox.control("cards", token=token, outcome="3ds", times=1)
+    asked = cp.by_token(token)
+    assert (asked["Success"], "AcsUrl" in asked["Model"]) == (False, True)
+    assert (
+        cp.payments()[-1]["captured"],
+        cp.pay(str(asked["Model"]["TransactionId"]), THREE_DS)["status"],
+    ) == (
+        "0.00",
+        "succeeded",
+    )
+    assert cp.by_token(token)["Success"] is True
+
+
 def test_an_unknown_outcome_is_refused(cp: CloudShop) -> None:
     """The control API refuses an outcome that the handbook lacks."""
     url = f"{cp.sandbox.url}/control/cards"

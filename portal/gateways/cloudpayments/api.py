@@ -11,6 +11,7 @@ from typing import Any
 from portal.billing_mode import BillingMode
 from portal.gateways.base import (
     Credentials,
+    GatewayRejected,
     GatewayUnknown,
     NextStep,
     Outcome,
@@ -84,8 +85,9 @@ class CloudPayments:
     def charge_saved(self, order: PaymentOrder, token: str) -> PaymentSnapshot:
         """Charge the *token* as the merchant, by schedule (``TrInitiatorCode`` 0, ``PaymentScheduled`` 1).
 
-        A pending answer is an SBP account, whose result comes by notification only, or a bank that wants 3-D
-        Secure.
+        A pending answer is an SBP account, whose result comes by notification only, or (``needs_payer``) a
+        bank that wants 3-D Secure. A token that is not known any more is a GatewayRejected about the
+        parameter ``payment_method_id``.
         """
         body = {
             "Amount": json_number(order.amount),
@@ -105,6 +107,9 @@ class CloudPayments:
             return reading.payment(model)
         if model.get("AcsUrl") and reading.is_id(reading.text(model, "TransactionId")):
             return _awaiting_authentication(order, str(model["TransactionId"]))
+        if is_not_found(envelope):
+            # Nothing else that this request names could be missing.
+            raise GatewayRejected(detail=refusal(envelope).detail, parameter="payment_method_id")
         raise refusal(envelope)
 
     def refund(
@@ -286,4 +291,5 @@ def _awaiting_authentication(order: PaymentOrder, transaction_id: str) -> Paymen
         reference=order.transaction_id,
         test=None,
         account=order.account,
+        needs_payer=True,
     )

@@ -131,6 +131,7 @@ def payment(model: Mapping[str, Any]) -> PaymentSnapshot:
         else None,
         failure_code=reason if outcome is Outcome.FAILED and reason != "0" else None,
         happened_at=happened_at(model),
+        needs_payer=text(model, "Status") == "AwaitingAuthentication",
     )
 
 

@@ -83,6 +83,7 @@ def payment(told: Mapping[str, Any], accept_url: Callable[[str], bool]) -> Payme
         failure_code=_reason(told) if outcome is Outcome.FAILED else None,
         happened_at=moment(told.get("captured_at")),
         confirmation_url=_confirmation_url(told, accept_url),
+        needs_payer=outcome is Outcome.PENDING and bool(_part(told, "confirmation")),
     )
 
 

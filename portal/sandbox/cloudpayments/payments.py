@@ -53,13 +53,11 @@ def pay_by_card(world: World, public_id: str, intent: Intent, card: EnteredCard)
     if not row.three_ds:
         return settle(world, doc["id"], doc["planned_reason"])
     with world.store.transaction():
-        doc = load(world, doc["id"]) | {"status": Status.AWAITING.value, "three_ds_id": secrets.token_hex(16)}
-        _keep(world, doc)
-    return doc
+        return _ask_payer(world, doc["id"], doc["planned_reason"])
 
 
 def pay_by_token(world: World, public_id: str, intent: Intent, saved: Doc) -> Doc:
-    """Charge a saved card: there is no 3-D Secure, the payment ends approved or declined.
+    """Charge a saved card: the payment ends approved or declined, without 3-D Secure unless programmed.
 
     An account saved through SBP is charged later; the answer is not final, Pay or Fail tells the end.
     """
@@ -71,6 +69,8 @@ def pay_by_token(world: World, public_id: str, intent: Intent, saved: Doc) -> Do
         return settle(world, doc["id"], CROSS_TERMINAL_TOKEN)
     with world.store.transaction():
         why = tokens.outcome(world.store, saved, world.clock.now().date())
+        if why is tokens.THREE_DS:
+            return _ask_payer(world, doc["id"], APPROVED)
         if saved["method"] != SBP:
             return settle(world, doc["id"], why.code)
         wait = timedelta(seconds=world.settings["cloudpayments_sbp_charge_seconds"])
@@ -214,6 +214,18 @@ def load(world: World, transaction_id: int, public_id: str | None = None) -> Doc
     doc = world.store.get(KIND, str(transaction_id))
     if doc is None or (public_id is not None and doc["public_id"] != public_id):
         raise BadRequest(NOT_FOUND)
+    return doc
+
+
+def _ask_payer(world: World, transaction_id: int, planned: int) -> Doc:
+    """Let the issuer ask for 3-D Secure first; call inside a store transaction."""
+    asking = {
+        "status": Status.AWAITING.value,
+        "three_ds_id": secrets.token_hex(16),
+        "planned_reason": planned,
+    }
+    doc = load(world, transaction_id) | asking
+    _keep(world, doc)
     return doc
 
 

@@ -19,6 +19,10 @@ from portal.sandbox.store import Store
 KIND = "cloudpayments_token"
 PROGRAM = "cloudpayments_program"
 
+#: What no handbook lists and a bank may do all the same: it wants to see the payer, token or not.
+THREE_DS = Reason(-1, "AwaitingAuthentication", "")
+_THREE_DS_NAMES = frozenset({"3ds", "three_ds", "3d_secure", "awaiting_authentication"})
+
 #: What a saved card repeats of the payment that saved it; all empty for an account bound through SBP.
 CARD = ("first_six", "last_four", "exp", "network", "card_id")
 
@@ -78,9 +82,9 @@ def find(store: Store, token: str, account_id: str, public_id: str) -> Doc | Non
 def program(store: Store, token: str, outcome: str, times: int | None) -> Reason:
     """Make the next ``times`` charges by the token (``None``: all) end with the outcome.
 
-    Raises ``ValueError`` for an outcome that is not in the handbook.
+    ``3ds`` lets the bank ask for 3-D Secure. Raises ``ValueError`` for what is not in the handbook.
     """
-    why = reason_named(outcome)
+    why = THREE_DS if outcome.lower() in _THREE_DS_NAMES else reason_named(outcome)
     store.put(PROGRAM, token, {"token": token, "code": why.code, "left": times})
     return why
 
@@ -98,7 +102,7 @@ def outcome(store: Store, card: Doc, today: date) -> Reason:
             store.delete(PROGRAM, card["token"])
         elif left is not None:
             store.put(PROGRAM, card["token"], {**planned, "left": left - 1})
-        return reason(planned["code"])
+        return THREE_DS if planned["code"] == THREE_DS.code else reason(planned["code"])
     if expired(card["exp"], today):
         return reason(EXPIRED_CARD)
     return reason(card["reason"])
