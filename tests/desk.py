@@ -7,7 +7,6 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -18,18 +17,18 @@ from flask.testing import FlaskClient
 from redis import Redis
 from rq import SimpleWorker
 from rq.serializers import JSONSerializer
-from sqlalchemy import text
 from werkzeug.serving import make_server
 
 from config import Config
 from portal import clock, create_app
-from portal.billing import invariants, plans, settings, sweep
-from portal.database import Base, db
+from portal.billing import invariants, settings, sweep
+from portal.database import db
 from portal.gateways.base import Timeouts
 from portal.models import User
 from portal.sandbox.app import create_sandbox
 from portal.sandbox.config import SandboxConfig
 from portal.sandbox.world import World
+from tests.slate import Slate
 
 PASSWORD = "three calm herons"
 
@@ -214,29 +213,26 @@ def built_app(portal_config: Config) -> Iterator[Flask]:
         db.engine.dispose()
 
 
+@pytest.fixture(scope="session")
+def slate(built_app: Flask) -> Iterator[Slate]:
+    """Cleans this process's database."""
+    cleaner = Slate(built_app)
+    yield cleaner
+    cleaner.close()
+
+
 @pytest.fixture
-def app(built_app: Flask, portal_config: Config, clock_file: Path) -> Iterator[Flask]:
+def app(built_app: Flask, portal_config: Config, clock_file: Path, slate: Slate) -> Iterator[Flask]:
     """The application on a database that holds the five plans and nothing else."""
     clock.movable(clock_file)
     clock.reset()
     built_app.extensions["portal_config"] = portal_config
+    slate.clean()
     with built_app.app_context():
-        _empty_database()
         settings.forget()
-        plans.create_extended(datetime(2026, 1, 1, tzinfo=UTC))
-        built_app.extensions["portal_queue"].connection.flushdb()
-        db.session.remove()
+    built_app.extensions["portal_queue"].connection.flushdb()
     yield built_app
     clock.reset()
-
-
-def _empty_database() -> None:
-    """Delete every row; cheaper than truncating while there are few."""
-    with db.engine.begin() as connection:
-        connection.execute(text("SET session_replication_role = replica"))
-        for table in Base.metadata.sorted_tables:
-            connection.execute(table.delete())
-        connection.execute(text("SET session_replication_role = DEFAULT"))
 
 
 @pytest.fixture
@@ -255,21 +251,27 @@ def client(app: Flask) -> FlaskClient:
 @pytest.fixture
 def sandbox(sandbox_server: LiveSandbox) -> Iterator[LiveSandbox]:
     """Empty gateways with every switch at its default, talking to nobody until a portal runs."""
-    sandbox_server.control("reset")
+    sandbox_server.world.reset()
     yield sandbox_server
-    sandbox_server.control("reset")
+    sandbox_server.world.reset()
+
+
+@pytest.fixture(scope="session")
+def portal_server(built_app: Flask) -> Iterator[str]:
+    """The application's address in this process; without :func:`desk` nobody asks it for anything."""
+    server = make_server("127.0.0.1", 0, built_app, threaded=True)
+    threading.Thread(target=server.serve_forever, daemon=True, kwargs={"poll_interval": 0.02}).start()
+    yield f"http://127.0.0.1:{server.server_port}"
+    server.shutdown()
+    server.server_close()
 
 
 @pytest.fixture
-def desk(app: Flask, sandbox: LiveSandbox, portal_config: Config) -> Iterator[Desk]:
+def desk(app: Flask, sandbox: LiveSandbox, portal_config: Config, portal_server: str) -> Iterator[Desk]:
     """A portal over real HTTP with the sandbox beyond the wire; the laws are checked at the end."""
-    server = make_server("127.0.0.1", 0, app, threaded=True)
-    url = f"http://127.0.0.1:{server.server_port}"
-    app.extensions["portal_config"] = replace(portal_config, portal_base_url=url)
-    threading.Thread(target=server.serve_forever, daemon=True, kwargs={"poll_interval": 0.02}).start()
-    sandbox.control("settings", portal_url=url)
-    yield Desk(url, app, sandbox)
-    server.shutdown()
+    app.extensions["portal_config"] = replace(portal_config, portal_base_url=portal_server)
+    sandbox.world.settings.merge({"portal_url": portal_server})
+    yield Desk(portal_server, app, sandbox)
     with app.app_context():
         broken = invariants.violations(clock.now())
     assert not broken, broken

@@ -12,6 +12,7 @@ from tests.crash.flows import FLOWS, Flow
 from tests.crash.naive import NAIVE
 from tests.crash.world import World
 from tests.desk import LiveSandbox
+from tests.slate import Slate
 
 #: ``CRASH=all`` dies at every point of every flow; otherwise at some eight of each, always the same ones.
 EVERYWHERE = os.environ.get("CRASH") == "all"
@@ -19,9 +20,9 @@ SOME = 8
 
 
 @pytest.fixture
-def world(app: Flask, sandbox: LiveSandbox) -> World:
+def world(app: Flask, sandbox: LiveSandbox, slate: Slate) -> World:
     """Both sides, and our hands on everything between them."""
-    return World(app, sandbox)
+    return World(app, sandbox, slate)
 
 
 def deaths(world: World, flow: Flow, points: list[int]) -> dict[int, list[str]]:

@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from typing import Any
 
 from flask import Flask
 from sqlalchemy import func, select
 
 from portal import clock
-from portal.billing import checkout, invariants, payments, plans, settings, sweep
+from portal.billing import checkout, invariants, payments, settings, sweep
 from portal.billing.consents import ClientInfo
 from portal.database import db
 from portal.errors import PortalError
 from portal.models import Case, Payment, PaymentStatus, PurchasedPlan, Refund, User
-from tests.desk import LiveSandbox, _empty_database, a_user
+from tests.desk import LiveSandbox, a_user
+from tests.slate import Slate
 from tests.stories import books
 
 CARD = "5555555555554444"
@@ -29,6 +30,7 @@ class World:
 
     app: Flask
     sandbox: LiveSandbox
+    slate: Slate
     users: list[int] = field(default_factory=list)
     orders: list[str] = field(default_factory=list)
     mail: list[Any] = field(default_factory=list)
@@ -48,10 +50,9 @@ class World:
                 | {"check": None},
             }
         )
+        self.slate.clean()
         with self.app.app_context():
-            _empty_database()
             settings.forget()
-            plans.create_extended(datetime(2026, 1, 1, tzinfo=UTC))
             db.session.remove()
 
     def customer(self, name: str = "ira") -> int:

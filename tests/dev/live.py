@@ -117,12 +117,12 @@ class Run:
             for line in output:
                 lines.put(line.rstrip("\n"))
 
-    def wait_for(self, sentence: str, *, seconds: float = 180) -> None:
-        """Until it has said this."""
+    def wait_for(self, pattern: str, *, seconds: float = 180) -> None:
+        """Until it has said a line in which this pattern is found."""
         deadline = time.monotonic() + seconds
-        while not any(sentence in line for line in self.said):
+        while not any(re.search(pattern, line) for line in self.said):
             left = deadline - time.monotonic()
-            assert left > 0, f"not said in time: {sentence}\n" + "\n".join(self.said)
+            assert left > 0, f"not said in time: {pattern}\n" + "\n".join(self.said)
             try:
                 self.said.append(self._lines.get(timeout=min(left, 0.2)))
             except queue.Empty:
@@ -132,7 +132,7 @@ class Run:
     def wait_until_ready(self) -> None:
         """Until the line of the contract has been printed, with its logins."""
         ready = f"Portal ready: http://127.0.0.1:{self.port} (sandbox http://127.0.0.1:{self.sandbox_port})"
-        self.wait_for(ready)
+        self.wait_for(re.escape(ready))
         self.wait_for("admin@example.com / admin-password")
         assert ready in self.said
 
@@ -155,12 +155,12 @@ class Run:
         """Whatever of it still lives."""
         return living(str(self.folder))
 
-    def complete(self) -> tuple[int, str]:
-        """Start it, wait for its end, and answer exit code and output."""
+    def complete(self, **more: str) -> tuple[int, str]:
+        """Start it with *more* environment, wait for its end, and answer exit code and output."""
         done = subprocess.run(
             [sys.executable, "-m", "dev.run"],
             cwd=self.checkout,
-            env=self.environment,
+            env=self.environment | more,
             capture_output=True,
             text=True,
             timeout=60,

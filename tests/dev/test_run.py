@@ -13,6 +13,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from redis import Redis
+from rq import Queue
 
 from dev import binaries
 from dev.processes import CannotStart
@@ -25,99 +27,54 @@ pytestmark = [
 ]
 
 
-@pytest.fixture
-def folder() -> Iterator[Path]:
-    """Where one run lives; skipped with the reason where no embedded server runs."""
+@pytest.fixture(scope="module")
+def programs() -> None:
+    """Skip with the reason where no embedded server runs."""
     try:
         binaries.postgres_programs(binaries.unprivileged())
         binaries.redis_server()
     except CannotStart as error:
         pytest.skip(str(error))
-    with open_folder() as place:
-        yield place
+
+
+@pytest.fixture(scope="module")
+def shared(programs: None) -> Iterator[Run]:
+    """One folder for all tests over the stand-in portal: to make its data takes longer than most of them."""
+    with open_folder() as folder:
+        environment = {"BILLING_RECURRING_ENABLED": "true", "YOOKASSA_SHOP_ID": "42", "WORKERS": "2"}
+        run = Run(folder, copy_standin(folder), **environment)
+        yield run
+        run.clear()
 
 
 @pytest.fixture
-def standin(folder: Path) -> Iterator[Run]:
-    """A supervisor over the stand-in portal."""
-    run = Run(folder, copy_standin(folder))
-    yield run
-    run.clear()
+def standin(shared: Run) -> Run:
+    """A supervisor over the stand-in portal, running; where the last test has ended it, started again."""
+    if shared.process is None or shared.process.poll() is not None:
+        shared.start()
+        shared.wait_until_ready()
+    return shared
 
 
-def test_ctrl_c_ends_everything(standin: Run) -> None:
-    """It ends within seconds with code 0 and leaves no process."""
-    standin.start()
-    standin.wait_until_ready()
-    assert standin.ask("/readyz") == "1"
-    standin.send(signal.SIGINT)
-    assert standin.ended(seconds=15) == 0
-    assert standin.left() == {}
+@pytest.fixture
+def stopped(shared: Run) -> Run:
+    """The same, with nothing running."""
+    shared.clear()
+    return shared
 
 
-def test_kill_9_of_the_supervisor_leaves_nothing_and_does_not_hinder_the_next(standin: Run) -> None:
-    """Even a job in the middle of its work ends; a start right after waits, and has data and secrets."""
-    working = standin.folder / "working"
-    standin.environment["STANDIN_BUSY"] = str(working)
-    standin.start()
-    standin.wait_until_ready()
-    until(working.exists, what="the job did not begin")
-    del standin.environment["STANDIN_BUSY"]
-    secrets = (standin.var / "secrets.env").read_text()
-    assert stat.S_IMODE((standin.var / "secrets.env").stat().st_mode) == 0o600
-    standin.send(signal.SIGKILL)
-    standin.ended()
-    standin.start()
-    standin.wait_until_ready()
-    assert standin.ask("/readyz") == "2"
-    assert not Path(f"/proc/{working.read_text()}").exists()
-    assert (standin.var / "secrets.env").read_text() == secrets
-    standin.send(signal.SIGKILL)
-    standin.ended()
-    until(lambda: not standin.left(), seconds=15, what="kill -9 left processes")
-
-
-def test_a_job_that_outlives_its_killed_worker_is_ended_at_the_stop(standin: Run) -> None:
-    """The process of a job has a group of its own; when its worker is killed it becomes ours to end."""
-    working = standin.folder / "working"
-    standin.environment |= {"STANDIN_BUSY": str(working), "STANDIN_STUBBORN": "1"}
-    standin.start()
-    standin.wait_until_ready()
-    until(working.exists, what="the job did not begin")
-    job = int(working.read_text())
-    worker = int(Path(f"/proc/{job}/stat").read_text().rpartition(")")[2].split()[1])
-    os.kill(worker, signal.SIGKILL)
-    standin.wait_for("worker ended (code -9); starting it again in 0.5 s")
-    assert Path(f"/proc/{job}").exists()
-    standin.send(signal.SIGTERM)
-    assert standin.ended(seconds=25) == 0
-    assert standin.left() == {}
-
-
-def test_a_child_that_dies_is_started_again(standin: Run) -> None:
-    """Web, PostgreSQL and Redis come back by themselves, and the portal answers again."""
-    standin.start()
-    standin.wait_until_ready()
-    for command in ("gunicorn", "bin/postgres -D", "redis-server"):
-        victims = [process_id for process_id, line in standin.left().items() if command in line]
-        os.kill(min(victims), signal.SIGKILL)
-    for name in ("web", "postgres", "redis"):
-        standin.wait_for(f"{name} ended (code -9); starting it again")
-
-    def answers() -> bool:
-        try:
-            return standin.ask("/readyz") == "1"
-        except OSError:
-            return False
-
-    until(answers, what="the portal did not come back")
+def begin_a_job(standin: Run, name: str, *, stubborn: bool = False) -> int:
+    """Give a worker a job that would take an hour; its process, once that is at it."""
+    told = json.loads((standin.var / "environment.json").read_text())
+    mark = standin.folder / name
+    with Redis.from_url(told["REDIS_URL"]) as connection:
+        Queue("standin", connection=connection).enqueue("wsgi.long_job", str(mark), stubborn=stubborn)
+    until(lambda: mark.exists() and mark.read_text(), what="the job did not begin")
+    return int(mark.read_text())
 
 
 def test_what_a_run_tells_its_children(standin: Run) -> None:
     """Sandbox, test mode and loopback by default; what the caller says wins; nobody else can read it."""
-    standin.environment |= {"BILLING_RECURRING_ENABLED": "true", "YOOKASSA_SHOP_ID": "42", "WORKERS": "2"}
-    standin.start()
-    standin.wait_until_ready()
     file = standin.var / "environment.json"
     assert stat.S_IMODE(file.stat().st_mode) == 0o600
     told = json.loads(file.read_text())
@@ -138,6 +95,10 @@ def test_what_a_run_tells_its_children(standin: Run) -> None:
     }
     assert {name: told.get(name) for name in expected} == expected
     assert len([line for line in standin.left().values() if "wsgi worker" in line]) == 2
+
+
+def test_a_command_beside_a_run_finds_its_database(standin: Run) -> None:
+    """``python -m dev.inside`` runs a command with what the children were told."""
     inside = subprocess.run(
         [sys.executable, "-m", "dev.inside", "create-api-key", "shop"],
         cwd=standin.checkout,
@@ -147,6 +108,10 @@ def test_what_a_run_tells_its_children(standin: Run) -> None:
         check=True,
     )
     assert inside.stdout.splitlines()[-1] == "key-for-shop"
+
+
+def test_a_second_run_on_the_same_folder_is_one_sentence(standin: Run) -> None:
+    """It says who is using the folder and leaves that one alone."""
     code, output = standin.complete()
     assert code == 1
     assert output.startswith(
@@ -155,14 +120,65 @@ def test_what_a_run_tells_its_children(standin: Run) -> None:
     assert standin.ask("/healthz") == "alive"
 
 
-def test_a_port_in_use_is_one_sentence(standin: Run) -> None:
+def test_a_child_that_dies_is_started_again(standin: Run) -> None:
+    """Web, PostgreSQL and Redis come back by themselves, and the portal answers again."""
+    starts = standin.ask("/readyz")
+    for command in ("gunicorn", "bin/postgres -D", "redis-server"):
+        victims = [process_id for process_id, line in standin.left().items() if command in line]
+        os.kill(min(victims), signal.SIGKILL)
+    for name in ("web", "postgres", "redis"):
+        standin.wait_for(rf"^{name} ended \(code -9\); starting it again in 0\.5 s")
+
+    def answers() -> bool:
+        try:
+            return standin.ask("/readyz") == starts
+        except OSError:
+            return False
+
+    until(answers, what="the portal did not come back")
+
+
+def test_ctrl_c_ends_everything(standin: Run) -> None:
+    """It ends within seconds with code 0 and leaves no process; not even a job whose worker was killed.
+
+    The process of a job has a group of its own; when its worker is killed it becomes the supervisor's to end.
+    """
+    job = begin_a_job(standin, "stubborn", stubborn=True)
+    worker = int(Path(f"/proc/{job}/stat").read_text().rpartition(")")[2].split()[1])
+    os.kill(worker, signal.SIGKILL)
+    standin.wait_for(r"^worker(-2)? ended \(code -9\); starting it again in ")
+    assert Path(f"/proc/{job}").exists()
+    standin.send(signal.SIGINT)
+    assert standin.ended(seconds=25) == 0
+    assert standin.left() == {}
+
+
+def test_kill_9_of_the_supervisor_leaves_nothing_and_does_not_hinder_the_next(standin: Run) -> None:
+    """Even a job in the middle of its work ends; a start right after waits, and has data and secrets."""
+    starts = int(standin.ask("/readyz"))
+    job = begin_a_job(standin, "working")
+    secrets = (standin.var / "secrets.env").read_text()
+    assert stat.S_IMODE((standin.var / "secrets.env").stat().st_mode) == 0o600
+    standin.send(signal.SIGKILL)
+    standin.ended()
+    standin.start()
+    standin.wait_until_ready()
+    assert int(standin.ask("/readyz")) == starts + 1
+    assert not Path(f"/proc/{job}").exists()
+    assert (standin.var / "secrets.env").read_text() == secrets
+    standin.send(signal.SIGKILL)
+    standin.ended()
+    until(lambda: not standin.left(), seconds=15, what="kill -9 left processes")
+
+
+def test_a_port_in_use_is_one_sentence(stopped: Run) -> None:
     """Nothing is started when the address cannot be taken; the sentence says which variable moves it."""
-    for name, port in (("PORT", standin.port), ("SANDBOX_PORT", standin.sandbox_port)):
+    for name, port in (("PORT", stopped.port), ("SANDBOX_PORT", stopped.sandbox_port)):
         with socket.create_server(("127.0.0.1", port)):
-            code, output = standin.complete()
+            code, output = stopped.complete()
         sentence = f"Port {port} is in use: stop what uses it, or choose another with {name}=….\n"
         assert (code, output) == (1, sentence)
-    assert standin.left() == {}
+    assert stopped.left() == {}
 
 
 @pytest.mark.parametrize(
@@ -178,26 +194,26 @@ def test_a_number_that_is_none_is_one_sentence(tmp_path: Path, name: str, value:
     assert Run(tmp_path, **{name: value}).complete() == (1, f"{sentence}\n")
 
 
-def test_a_preparation_that_fails_shows_its_log(standin: Run) -> None:
+def test_a_preparation_that_fails_shows_its_log(stopped: Run) -> None:
     """A start that cannot succeed ends with the command and its last words, and nothing is left."""
-    standin.environment["STANDIN_BREAKS"] = "1"
-    code, output = standin.complete()
+    code, output = stopped.complete(STANDIN_BREAKS="1")
     assert code == 1
     assert "`flask create-extended-plans` failed (code 1):\nthe plans are broken" in output
-    assert standin.left() == {}
+    assert stopped.left() == {}
 
 
 @pytest.mark.slow
-def test_the_portal_itself_starts_twice_on_the_same_data(folder: Path) -> None:
+def test_the_portal_itself_starts_twice_on_the_same_data(programs: None) -> None:
     """With the real portal: ready, healthy, stopped without a trace, and ready again on the same folder."""
-    run = Run(folder, ROOT)
-    try:
-        for _ in range(2):
-            run.start()
-            run.wait_until_ready()
-            assert "PRO_MONTHLY" in run.ask("/plans")
-            run.send(signal.SIGTERM)
-            assert run.ended(seconds=25) == 0
-            assert run.left() == {}
-    finally:
-        run.clear()
+    with open_folder() as folder:
+        run = Run(folder, ROOT)
+        try:
+            for _ in range(2):
+                run.start()
+                run.wait_until_ready()
+                assert "PRO_MONTHLY" in run.ask("/plans")
+                run.send(signal.SIGTERM)
+                assert run.ended(seconds=25) == 0
+                assert run.left() == {}
+        finally:
+            run.clear()

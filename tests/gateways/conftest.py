@@ -31,15 +31,13 @@ def start_server() -> Iterator[Callable[..., BadServer]]:
     def start(*moves: Move, tls: ssl.SSLContext | None = None, trickle: float = 0) -> BadServer:
         listener = socket.create_server(("127.0.0.1", 0))
         server = BadServer(listener, tls=tls, moves=list(moves) or [b""], trickle=trickle)
-        threading.Thread(target=server.serve, daemon=True).start()
+        server.start()
         running.append(server)
         return server
 
     yield start
     for server in running:
-        server.over.set()
-        server.listener.shutdown(socket.SHUT_RDWR)
-        server.listener.close()
+        server.stop()
 
 
 @pytest.fixture

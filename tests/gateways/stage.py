@@ -76,14 +76,27 @@ class BadServer:
     seen: list[Request] = field(default_factory=list)
     over: threading.Event = field(default_factory=threading.Event)
     trickle: float = 0  # seconds between single bytes of the body
+    _taker: threading.Thread | None = None
 
     @property
     def url(self) -> str:
         host, port = self.listener.getsockname()[:2]
         return f"{'https' if self.tls else 'http'}://{host}:{port}"
 
-    def serve(self) -> None:
-        """Take connections until the listener is closed."""
+    def start(self) -> None:
+        """Take connections from now on."""
+        self._taker = threading.Thread(target=self._serve, daemon=True)
+        self._taker.start()
+
+    def stop(self) -> None:
+        """Take no more. The taker ends before its listener does: the number of a closed one is given again."""
+        self.over.set()
+        self.listener.shutdown(socket.SHUT_RDWR)
+        if self._taker is not None:
+            self._taker.join(5)
+        self.listener.close()
+
+    def _serve(self) -> None:
         while True:
             try:
                 connection, _peer = self.listener.accept()

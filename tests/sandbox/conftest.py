@@ -6,14 +6,15 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from typing import Any
+from importlib import import_module
+from typing import Any, cast
 
 import pytest
 import requests
 from flask import Flask, Response, request
 from werkzeug.serving import BaseWSGIServer, make_server
 
-from portal.sandbox.app import create_sandbox
+from portal.sandbox.app import GATEWAYS, create_sandbox
 from portal.sandbox.config import SandboxConfig
 from portal.sandbox.world import World
 from tests.sandbox.cloudpayments_customer import Customer, chromium, customers, merchant_site
@@ -132,13 +133,14 @@ def shop(sandbox: Sandbox) -> Shop:
     return Shop(f"{sandbox.url}/yookassa/v3")
 
 
-@pytest.fixture
-def merchant() -> Iterator[Merchant]:
-    """A shop's server that records what it is notified of."""
-    app, shop = Flask("merchant"), Merchant()
+@pytest.fixture(scope="session")
+def merchants() -> Iterator[tuple[str, dict[str, Merchant]]]:
+    """The address of one server for all shops, and the shops by the first part of their paths."""
+    app, shops = Flask("merchants"), dict[str, Merchant]()
 
-    @app.route("/<path:path>", methods=["GET", "POST"])
-    def take(path: str) -> Response:
+    @app.route("/<name>/<path:path>", methods=["GET", "POST"])
+    def take(name: str, path: str) -> Response:
+        shop = shops[name]
         headers, raw = dict(request.headers), request.get_data()
         hook = Hook(f"/{path}", raw, headers, request.form.to_dict(), request.get_json(silent=True))
         shop.hooks.append(hook)
@@ -146,30 +148,58 @@ def merchant() -> Iterator[Merchant]:
         return Response(body, status, mimetype="application/json")
 
     server = serve(app)
-    shop.url = f"http://127.0.0.1:{server.server_port}"
-    yield shop
+    yield f"http://127.0.0.1:{server.server_port}", shops
     server.shutdown()
     server.server_close()
 
 
 @pytest.fixture
-def start_sandbox() -> Iterator[Callable[..., Sandbox]]:
+def merchant(merchants: tuple[str, dict[str, Merchant]]) -> Merchant:
+    """A shop that records what it is notified of, at an address that no other test has."""
+    home, shops = merchants
+    name = f"shop-{len(shops)}"
+    shops[name] = Merchant(f"{home}/{name}")
+    return shops[name]
+
+
+@pytest.fixture(scope="session")
+def idle_servers() -> Iterator[list[BaseWSGIServer]]:
+    """Sandboxes whose last world has ended: making an application costs more than most tests do in it."""
+    idle: list[BaseWSGIServer] = []
+    yield idle
+    for server in idle:
+        server.shutdown()
+        server.server_close()
+
+
+def begin(server: BaseWSGIServer, config: SandboxConfig) -> World:
+    """Put a new world, with a store, a clock and settings of its own, into a sandbox's application.
+
+    What answers requests holds no state and finds the world through the application.
+    """
+    world = World(config)
+    for gateway in GATEWAYS:
+        world.register(import_module(f"portal.sandbox.{gateway}").simulator(world))
+    cast(Flask, server.app).extensions["sandbox"] = world
+    world.start()
+    return world
+
+
+@pytest.fixture
+def start_sandbox(idle_servers: list[BaseWSGIServer]) -> Iterator[Callable[..., Sandbox]]:
     """Start sandboxes with any ``SandboxConfig`` fields; all of them are stopped after the test."""
     running: list[tuple[BaseWSGIServer, World]] = []
 
     def start(**config: Any) -> Sandbox:
-        app = create_sandbox(SandboxConfig(**{"tick_seconds": 0.02, **config}))
-        world: World = app.extensions["sandbox"]
-        server = serve(app)
-        world.start()
+        server = idle_servers.pop() if idle_servers else serve(create_sandbox())
+        world = begin(server, SandboxConfig(**{"tick_seconds": 0.02, **config}))
         running.append((server, world))
         return Sandbox(f"http://127.0.0.1:{server.server_port}", world)
 
     yield start
     for server, world in running:
-        server.shutdown()
-        server.server_close()
         world.stop()
+        idle_servers.append(server)
 
 
 @pytest.fixture

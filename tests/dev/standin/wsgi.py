@@ -57,17 +57,15 @@ def demo_accounts() -> None:
 
 @app.cli.command("worker")
 def worker() -> None:
-    """Work; when asked, on a job that would take an hour, so that its process has to be ended by others."""
-    queue = Queue("standin", connection=Redis.from_url(os.environ["REDIS_URL"]))
-    if os.environ.get("STANDIN_BUSY"):
-        queue.enqueue("wsgi.long_job")
-    Worker([queue], connection=queue.connection).work()
+    connection = Redis.from_url(os.environ["REDIS_URL"])
+    Worker([Queue("standin", connection=connection)], connection=connection).work()
 
 
-def long_job() -> None:
-    Path(os.environ["STANDIN_BUSY"]).write_text(str(os.getpid()))
+def long_job(mark: str, *, stubborn: bool = False) -> None:
+    """Write our process id to *mark* and work for an hour; a *stubborn* job needs no database for that."""
+    Path(mark).write_text(str(os.getpid()))
     while True:
-        if "STANDIN_STUBBORN" not in os.environ:  # a job of the portal fails when its database is gone
+        if not stubborn:  # a job of the portal fails when its database is gone
             with _connect() as connection:
                 connection.execute("SELECT 1")
         time.sleep(0.2)
