@@ -12,6 +12,8 @@
 VENV := .venv
 BIN := $(VENV)/bin
 export UV_PYTHON_DOWNLOADS := never
+# A shell that keeps Python from writing bytecode would have it compiled again by each of two dozen processes.
+unexport PYTHONDONTWRITEBYTECODE
 
 # cksum rather than sha256sum: POSIX has it everywhere, and it only has to notice an edit.
 checksum = $(shell cat $(1) | cksum | tr ' ' '-')

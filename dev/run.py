@@ -17,7 +17,7 @@ from pathlib import Path
 from types import FrameType
 from typing import Final
 
-from dev import orphans, ports
+from dev import orphans, ports, prepare
 from dev.children import Child
 from dev.environment import ROOT, Place, for_children
 from dev.processes import CannotStart, end, end_with_parent, spawn, tail, take_lock
@@ -25,11 +25,6 @@ from dev.servers import Postgres, Redis
 
 READY_WITHIN: Final = 120.0  # seconds for web and sandbox to answer
 STOP_WITHIN: Final = 10.0  # seconds for requests and jobs in progress
-_PREPARATIONS: Final = (
-    ("Migrating the database", ["db", "upgrade"]),
-    ("Creating the plans", ["create-extended-plans"]),
-    ("Creating the demo accounts", ["demo-accounts"]),
-)
 
 
 class Stopped(Exception):
@@ -79,9 +74,8 @@ class Supervisor:
         say(f"Starting PostgreSQL and Redis (data in {self.place.var}) …")
         self._start_servers()
         self._add("sandbox", self._python("portal.sandbox", *self._sandbox_options()))
-        for sentence, command in _PREPARATIONS:
-            say(f"{sentence} …")
-            self._run_once(command)
+        say("Migrating the database, creating the plans and the demo accounts …")
+        self._prepare()
         say("Starting web, worker and scheduler …")
         self._add("web", self._python("gunicorn", "--graceful-timeout", "5", "wsgi:app"))
         for number in range(1, self.place.workers + 1):
@@ -150,10 +144,10 @@ class Supervisor:
         child.start()
         self._children.append(child)
 
-    def _run_once(self, command: list[str]) -> None:
-        """Run a command to its end. Raises :class:`CannotStart` with the end of its log when it fails."""
+    def _prepare(self) -> None:
+        """Make the database ready. Raises :class:`CannotStart` with the last words of what fails."""
         log = self.place.log("commands")
-        process = self._spawn(self._flask(*command), log)
+        process = self._spawn(self._python("dev.prepare"), log)
         try:
             while process.poll() is None:
                 self._check_stop()
@@ -161,7 +155,8 @@ class Supervisor:
         finally:
             end(process, signal.SIGTERM, seconds=STOP_WITHIN)
         if process.returncode:
-            raise CannotStart(f"`flask {' '.join(command)}` failed (code {process.returncode}):\n{tail(log)}")
+            command, words = prepare.failed(log)
+            raise CannotStart(f"`flask {command}` failed (code {process.returncode}):\n{words}")
 
     def _wait_until_ready(self) -> None:
         """Until the web and the sandbox answer and nothing has died meanwhile."""

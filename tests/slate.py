@@ -22,7 +22,7 @@ SINCE = datetime(2026, 1, 1, tzinfo=UTC)
 
 @dataclass
 class Slate:
-    """Cleans the database of *app* on a connection of its own, which no test can leave in a bad state."""
+    """Cleans the database of *app* on a connection of its own, which no test leaves in a bad state."""
 
     app: Flask
     _connection: psycopg.Connection[tuple[object, ...]] | None = field(default=None, init=False)
@@ -30,39 +30,45 @@ class Slate:
 
     def clean(self) -> None:
         """Delete every row and put the plans on sale; numbers once given out are not given out again."""
-        if self._connection is None or self._script is None:
-            self._prepare()
-        assert self._connection is not None
-        assert self._script is not None
-        self._connection.execute(self._script)
+        if self._script is None:
+            self._script = self._written()
+        try:
+            self._connected().execute(self._script)
+        except psycopg.OperationalError:  # a test has ended every connection, as a database that goes away
+            self.close()
+            self._connected().execute(self._script)
 
     def close(self) -> None:
         """Give the connection back."""
         if self._connection is not None:
             self._connection.close()
+            self._connection = None
 
-    def _prepare(self) -> None:
-        """Ask the portal itself for its plans, once, and remember how to write them."""
-        url = str(self.app.config["SQLALCHEMY_DATABASE_URI"]).replace("+psycopg", "")
-        self._connection = psycopg.connect(url, autocommit=True)
+    def _connected(self) -> psycopg.Connection[tuple[object, ...]]:
+        if self._connection is None:
+            url = str(self.app.config["SQLALCHEMY_DATABASE_URI"]).replace("+psycopg", "")
+            self._connection = psycopg.connect(url, autocommit=True)
+        return self._connection
+
+    def _written(self) -> sql.Composed:
+        """Ask the portal itself for its plans, once, and work out how to write them."""
         # Triggers rest, so that tables may be emptied in any order; for this transaction only.
         steps: list[sql.Composable] = [sql.SQL("SET LOCAL session_replication_role = replica")]
         steps += [
             sql.SQL("DELETE FROM {}").format(sql.Identifier(table.name))
             for table in Base.metadata.sorted_tables
         ]
-        self._connection.execute(_together(steps))
+        self._connected().execute(_together(steps))
         with self.app.app_context():
             plans.create_extended(SINCE)
             db.session.remove()
-        self._script = _together([*steps, self._plans()])
+        return _together([*steps, self._plans()])
 
     def _plans(self) -> sql.Composable:
         """The rows that the portal wrote, as one statement; each gets a number of its own again."""
-        assert self._connection is not None
         columns = [column.name for column in Plan.__table__.columns if column.name != "id"]
         names = sql.SQL(", ").join(map(sql.Identifier, columns))
-        rows = self._connection.execute(sql.SQL("SELECT {} FROM plans ORDER BY id").format(names)).fetchall()
+        rows = self._connected().execute(sql.SQL("SELECT {} FROM plans ORDER BY id").format(names)).fetchall()
         assert len(rows) == 5
         values = sql.SQL(", ").join(
             sql.SQL("({})").format(sql.SQL(", ").join(map(sql.Literal, row))) for row in rows

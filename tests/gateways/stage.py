@@ -89,7 +89,7 @@ class BadServer:
         self._taker.start()
 
     def stop(self) -> None:
-        """Take no more. The taker ends before its listener does: the number of a closed one is given again."""
+        """Take no more. The taker ends before its listener, whose number the next one is given."""
         self.over.set()
         self.listener.shutdown(socket.SHUT_RDWR)
         if self._taker is not None:

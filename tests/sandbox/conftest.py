@@ -147,6 +147,11 @@ def merchants() -> Iterator[tuple[str, dict[str, Merchant]]]:
         status, body = shop.answers.pop(0) if shop.answers else shop.usual
         return Response(body, status, mimetype="application/json")
 
+    @app.get("/favicon.ico")
+    def icon() -> Response:
+        """Browsers ask for it where a page has come from."""
+        return Response(status=204)
+
     server = serve(app)
     yield f"http://127.0.0.1:{server.server_port}", shops
     server.shutdown()
