@@ -120,7 +120,7 @@ def order(
     terms = work_out(db.session(), seen)
     waits = seen.undecided
     if waits is not None and not (waits.plan_id == plan.id and orders.same_terms(waits, terms, now)):
-        raise _must_wait(waits)
+        raise must_wait(waits)
     return checkout.lead(orders.find_or_write(user, terms, client, now), user, now)
 
 
@@ -130,7 +130,7 @@ def schedule(user_id: int, plan: Plan, client: ClientInfo, now: datetime) -> Cho
         locks.lock_customer(session, user_id)
         seen = plan_changes.situation(session, user_id, now)
         if seen.undecided is not None:
-            raise _must_wait(seen.undecided)
+            raise must_wait(seen.undecided)
         choice = plan_changes.choose(session, seen, plan, now)
         later = choice.means in {Means.AT_THE_END, Means.STAY}
         if not later or seen.renewal is None or choice.agreement is None:
@@ -187,12 +187,13 @@ def _anew(
     """The terms under the customer's lock, in the transaction that writes the order."""
     seen = plan_changes.situation(session, user_id, now)
     if seen.undecided is not None:
-        raise _must_wait(seen.undecided)
+        raise must_wait(seen.undecided)
     _set_aside(session, user_id, plan.id, now)
     return _terms(user_id, plan, gateway, accept_recurring, now, session, seen)
 
 
-def _must_wait(payment: Payment) -> ChangeMustWait:
+def must_wait(payment: Payment) -> ChangeMustWait:
+    """Why nothing is changed while this payment is undecided, in a sentence."""
     return RenewalUnderWay() if payment.purpose is PaymentPurpose.RENEWAL else ChangeMustWait()
 
 

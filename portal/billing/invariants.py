@@ -87,6 +87,31 @@ INVARIANTS = (
         WHERE p.refunded_amount = p.amount AND pp.revoked_at IS NULL""",
     ),
     Invariant(
+        "credit-above-value",
+        "The credit of a change is never more than was left of what it replaces: by time, less what had gone "
+        "back.",
+        """
+        SELECT c.id, c.transaction_id, c.credit, p.amount, p.credit AS credited FROM payments c
+        JOIN payments p ON p.id = c.replaces_payment_id JOIN purchased_plans pp ON pp.payment_id = p.id
+        CROSS JOIN LATERAL (SELECT p.amount + p.credit - coalesce(sum(r.amount), 0) AS worth FROM refunds r
+        WHERE r.payment_id = p.id AND r.status <> 'failed' AND r.created_at < c.created_at) v
+        WHERE c.credit * extract(epoch FROM pp.ends_at - pp.starts_at)
+        > v.worth * least(extract(epoch FROM pp.ends_at - c.created_at),
+                          extract(epoch FROM pp.ends_at - pp.starts_at))""",
+    ),
+    Invariant(
+        "replaced-without-change",
+        "What is replaced was replaced by one paid change of the same customer, and by no other that counts.",
+        """
+        SELECT pp.id, pp.payment_id, count(c.id) AS changes FROM purchased_plans pp
+        LEFT JOIN (payments c JOIN purchased_plans n ON n.payment_id = c.id AND c.status = 'succeeded'
+        AND n.revoked_at IS DISTINCT FROM n.created_at)
+        ON c.replaces_payment_id = pp.payment_id AND c.user_id = pp.user_id
+        GROUP BY pp.id HAVING (pp.revoked_because = 'replaced' AND count(c.id) = 0)
+        OR count(c.id) FILTER (WHERE n.revoked_because IS DISTINCT FROM 'refunded')
+           > CASE WHEN pp.revoked_because = 'replaced' THEN 1 ELSE 0 END""",
+    ),
+    Invariant(
         "subscription-end-differs",
         "A live subscription ends where its last paid period ends.",
         """

@@ -97,6 +97,7 @@ class Choice:
 class Coming:
     """The plan that follows by an agreement already given."""
 
+    plan_code: str
     plan_title: str
     amount: Decimal
     currency: str
@@ -114,9 +115,12 @@ def situation(session: Session, user_id: int, now: datetime) -> Situation:
 
 
 def choices(user_id: int, now: datetime) -> list[Choice]:
-    """What each plan on sale would mean for this customer."""
+    """What each plan on sale would mean for this customer, and the one that runs where it is not on sale."""
     seen = situation(db.session(), user_id, now)
-    return [choose(db.session(), seen, plan, now) for plan in plans.on_sale()]
+    offered = plans.on_sale()
+    if seen.base is not None and seen.base.plan_code not in {plan.code for plan in offered}:
+        offered.insert(0, db.session.get_one(Plan, seen.base.plan_id))
+    return [choose(db.session(), seen, plan, now) for plan in offered]
 
 
 def plan_by_code(user_id: int, code: str, now: datetime) -> Plan:
@@ -160,7 +164,7 @@ def coming(user_id: int, now: datetime) -> Coming | None:
     if seen.renewal is None or seen.paid_until is None or seen.renewal.consent.plan_code == last:
         return None
     agreed = seen.renewal.consent
-    return Coming(agreed.plan_title, agreed.amount, agreed.currency, seen.paid_until)
+    return Coming(agreed.plan_code, agreed.plan_title, agreed.amount, agreed.currency, seen.paid_until)
 
 
 def _present(session: Session, seen: Situation, plan: Plan, now: datetime) -> Choice:

@@ -107,7 +107,7 @@ def _end_its_agreement(
     subscription_id = session.execute(given_with_it).scalar()
     if subscription_id is None:
         return
-    stop_charging(session, subscription_id, Because.ENDED, now)
+    stop_charging(session, subscription_id, Because.REFUNDED, now)
     before = select(func.max(Consent.id)).where(
         Consent.user_id == payment.user_id,
         Consent.plan_id == replaced.plan_id,

@@ -21,6 +21,7 @@ from portal.web import (
     headers,
     health,
     payment,
+    plan_changes,
     plans,
     product_api,
     sandbox,
@@ -36,7 +37,15 @@ def init_app(app: Flask, config: Config) -> None:
     filters.init_app(app)
     letters.init()
     notices.made_at_sending("renewal_link", letter_links.of_renewal)
-    for area in (plans.bp, accounts.bp, checkout.bp, payment.bp, dashboard.bp, cancellation.bp):
+    for area in (
+        plans.bp,
+        accounts.bp,
+        checkout.bp,
+        payment.bp,
+        dashboard.bp,
+        cancellation.bp,
+        plan_changes.bp,
+    ):
         app.register_blueprint(area)
     for door in (webhooks.blueprint, api.blueprint, product_api.blueprint, health.blueprint):
         app.register_blueprint(door)

@@ -59,7 +59,7 @@ def order(plan_code: str) -> ResponseReturnValue:
         return redirect(url_for("payment.come_back", transaction_id=left.transaction_id), 303)
     except GatewayError as error:
         return _page(checkout.preview(current_user.id, plan, clock.now()), form, trouble=error), error.status
-    return _lead(made)
+    return lead(made)
 
 
 def _start(plan: Plan, form: Any) -> Order:
@@ -74,7 +74,7 @@ def _start(plan: Plan, form: Any) -> Order:
     )
 
 
-def _lead(made: Order) -> ResponseReturnValue:
+def lead(made: Order) -> ResponseReturnValue:
     """To YooKassa's page, if it is theirs; otherwise to ours."""
     if made.confirmation_url and headers.is_where_payers_go(made.confirmation_url):
         headers.allow_payment_page()

@@ -11,7 +11,7 @@ from flask.typing import ResponseReturnValue
 from flask_login import current_user, login_required
 
 from portal import clock
-from portal.billing import notices, payments, refunds, subscriptions
+from portal.billing import notices, payments, plan_changes, refunds, subscriptions
 from portal.models import Payment, PaymentStatus
 from portal.web import filters, words
 
@@ -37,6 +37,7 @@ def show() -> str:
     return render_template(
         "dashboard/show.html",
         standing=subscriptions.standing(current_user.id, now),
+        coming=plan_changes.coming(current_user.id, now),
         payments=last.payments,
         going_back=refunds.going_back(payment.id for payment in last.payments),
         more_payments=last.next_cursor is not None,

@@ -39,3 +39,9 @@ class CheckoutForm(FlaskForm):
         """Only what is offered can be chosen."""
         if field.data not in {value for value, _ in field.choices}:
             raise ValidationError(str(_l("Выберите способ оплаты.")))
+
+
+class ChangeForm(CheckoutForm):
+    """How an upgrade is paid. The offer was accepted with the first purchase and is named on the page."""
+
+    accept_offer = None

@@ -99,6 +99,27 @@ def _card_expires(facts: Mapping[str, Any]) -> Words:
     return "wait", f"Скоро закончится срок карты {facts['method']}", text.strip()
 
 
+def _plan_changed(facts: Mapping[str, Any]) -> Words:
+    plan = f"«{facts['plan_title']}»"
+    if facts["what"] == "now":
+        paid = f"Заплачено {_money(facts)}, зачтено {filters.money(facts['credit'], facts['currency'])}."
+        return "good", f"Вы перешли на тариф {plan}", f"{paid} Действует до {filters.day(facts['ends_at'])}."
+    if facts["what"] == "restored":
+        text = f"Деньги за «{facts['old_title']}» вернулись. Действует до {filters.day(facts['ends_at'])}."
+        return "info", f"Снова действует тариф {plan}", text
+    if facts["what"] == "stays":
+        return "info", f"Тариф {plan} остаётся", f"Следующее продление: {_money(facts)}."
+    text = (
+        f"Тариф «{facts['old_title']}» действует до конца оплаченного срока. За новый спишем {_money(facts)}."
+    )
+    return "info", f"С {filters.day(facts['starts_at'])} — тариф {plan}", text
+
+
+def _change_returned(facts: Mapping[str, Any]) -> Words:
+    text = f"Менять тариф на «{facts['plan_title']}» было уже поздно: прежнего нет. Деньги вернутся целиком."
+    return "info", f"Вернём {_money(facts)}", text
+
+
 def _quota_low(facts: Mapping[str, Any]) -> Words:
     title = f"Использовано {facts['percent']}{filters.NBSP}% писем: тариф «{facts['plan_title']}»"
     left = f"Осталось {filters.letters(facts['emails_left'])} до {filters.day(facts['ends_at'])}."
@@ -129,6 +150,8 @@ _WORDS: Mapping[str, Callable[[Mapping[str, Any]], Words]] = {
     "plan_ends": _plan_ends,
     "plan_ended": _plan_ended,
     "card_expires": _card_expires,
+    "plan_changed": _plan_changed,
+    "change_returned": _change_returned,
     "quota_low": _quota_low,
     "quota_spent": _quota_spent,
 }

@@ -54,8 +54,8 @@ def test_a_chain_of_credits(shelf: Shelf, now: datetime) -> None:
     rule("full", now)
     first = shelf.pay("990.00", now)
     second = shelf.pay("2090.00", now + DAY, credit="900.00", replaces=first)
-    shelf.pay("27000.00", now + 2 * DAY, credit="2900.00", replaces=second, days=365)
-    assert shelf.cancel(now + 3 * DAY) == [("2", "27000.00"), ("1", "2090.00"), ("0", "810.00")]
+    shelf.pay("27000.00", now + 2 * DAY, credit="2890.00", replaces=second, days=365)
+    assert shelf.cancel(now + 3 * DAY) == [("2", "27000.00"), ("1", "2090.00"), ("0", "800.00")]
     assert invariants.violations(now + 3 * DAY) == []
 
 

@@ -6,13 +6,13 @@ from datetime import datetime, timedelta
 
 import pytest
 from flask import Flask
-from sqlalchemy import delete, text
+from sqlalchemy import delete, select, text
 
 from portal.billing import invariants
 from portal.billing.invariants import INVARIANTS
 from portal.database import db
 from portal.gateways.base import Outcome
-from portal.models import Notification, Payment, PurchasedPlan, Refund, Subscription
+from portal.models import Notification, Payment, PurchasedPlan, Refund, Subscription, User
 from tests.billing.rows import a_customer, a_payment, settled, told
 
 
@@ -60,6 +60,12 @@ PLANTED = {
     "refunds-above-capture": f"{_REFUND.format('pending')}; {_REFUND.format('unknown')}",
     "refund-forgotten": _REFUND.format("pending"),
     "refunded-but-running": "UPDATE payments SET refunded_amount = amount WHERE status = 'succeeded'",
+    "credit-above-value": """
+        UPDATE payments SET purpose = 'change', credit = 990.01,
+        replaces_payment_id = (SELECT min(id) FROM payments) WHERE id = (SELECT max(id) FROM payments)""",
+    "replaced-without-change": """
+        UPDATE purchased_plans SET revoked_at = created_at, revoked_because = 'replaced'
+        WHERE id = (SELECT min(id) FROM purchased_plans)""",
     "subscription-end-differs": """
         UPDATE subscriptions SET current_period_end = current_period_end + interval '1 second'""",
     "two-live-subscriptions": """
@@ -129,6 +135,28 @@ def test_a_method_of_somebody_else_renews_nothing(shop: Callable[[], list[str]],
     assert shop() == []
     run("UPDATE payment_methods SET token = NULL, detached_at = :now", now=now)
     assert shop() == ["renewal-without-method"]
+
+
+def test_one_change_takes_a_plans_place(shop: Callable[[], list[str]], now: datetime) -> None:
+    """Neither may two changes count for one replaced period, nor one for a period that still counts."""
+    user = db.session.scalars(select(User)).one()
+    third = a_payment(user, now)
+    settled(third, told(third, user, Outcome.SUCCEEDED, "3"), now)
+    run(
+        "UPDATE payments SET purpose = 'change', replaces_payment_id = (SELECT min(id) FROM payments)"
+        " WHERE id > (SELECT min(id) FROM payments)"
+    )
+    assert "replaced-without-change" in shop()
+    run(
+        "UPDATE purchased_plans SET revoked_at = now(), revoked_because = 'replaced'"
+        " WHERE id = (SELECT min(id) FROM purchased_plans)"
+    )
+    assert "replaced-without-change" in shop()
+    run(
+        "UPDATE purchased_plans SET revoked_at = created_at, revoked_because = 'refunded'"
+        " WHERE id = (SELECT max(id) FROM purchased_plans)"
+    )
+    assert "replaced-without-change" not in shop()
 
 
 def test_a_violation_names_its_row(shop: Callable[[], list[str]], now: datetime) -> None:

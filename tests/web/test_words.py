@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from flask import Flask
 
+from portal import mail
 from portal.models import Channel, Notification
 from portal.web import words
 
@@ -43,6 +44,11 @@ SAID: dict[str, tuple[dict[str, Any], str]] = {
         {"method": "Visa •• 4242", "month": "12/2026", "charge_at": MOMENT},
         "Скоро закончится срок карты Visa •• 4242: Действует по 12/2026. Следующее списание — 19 декабря",
     ),
+    "plan_changed": (
+        {"what": "now", "credit": "495.00", "ends_at": MOMENT},
+        "Вы перешли на тариф «Про»: Заплачено 990 ₽, зачтено 495 ₽. Действует до 19 декабря 2026.",
+    ),
+    "change_returned": ({}, "Вернём 990 ₽: Менять тариф на «Про» было уже поздно: прежнего нет."),
     "quota_low": (
         {"percent": 80, "emails_left": 9000, "ends_at": MOMENT, "next_starts_at": None},
         "Использовано 80 % писем: тариф «Про»: Осталось 9 000 писем до 19 декабря 2026. Новые появятся",
@@ -73,3 +79,39 @@ def test_whatever_is_written_in_a_letter_stands_in_the_portal_too() -> None:
     letters = {path.stem for path in EMAILS.glob("*.txt")}
     assert letters | {"base"} == {path.stem for path in EMAILS.glob("*.html")}
     assert letters - OF_ACCOUNTS == set(words._WORDS) == set(SAID)
+
+
+@pytest.mark.parametrize(
+    ("what", "expected"),
+    (
+        (
+            "restored",
+            "Снова действует тариф «Про»: Деньги за «Бизнес» вернулись. Действует до 19 декабря 2026.",
+        ),
+        (
+            "scheduled",
+            "С 19 декабря 2026 — тариф «Про»: Тариф «Бизнес» действует до конца оплаченного срока.",
+        ),
+        ("stays", "Тариф «Про» остаётся: Следующее продление: 990 ₽."),
+    ),
+)
+def test_every_change_of_plan_has_its_words(app: Flask, what: str, expected: str) -> None:
+    """Paid at once, put off, taken back, undone: each is told as what it is, here and in the letter."""
+    more = {
+        "what": what,
+        "old_title": "Бизнес",
+        "emails_left": 7,
+        "charge_at": MOMENT,
+        "base_url": "https://x",
+    }
+    facts = {**MONEY, **more, "ends_at": MOMENT, "starts_at": MOMENT}
+    row = Notification(kind="plan_changed", channel=Channel.PORTAL, facts=facts, created_at=datetime.now(UTC))
+    with app.test_request_context():
+        found = words.told(row)
+        letter = mail.compose("plan_changed", facts)
+    assert found
+    said = re.sub("[\N{NO-BREAK SPACE}]", " ", f"{found.title}: {found.text}")
+    assert said.startswith(expected), said
+    assert letter.subject == found.title
+    assert "«Про»" in letter.text
+    assert "«Про»" in letter.html
