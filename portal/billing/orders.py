@@ -15,7 +15,7 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from portal.billing import consents, doors, locks, payments, settlement
-from portal.billing.consents import Agreement, ClientInfo
+from portal.billing.consents import AgreedPlan, Agreement, ClientInfo
 from portal.billing.worth import Base
 from portal.billing_mode import BillingMode
 from portal.database import db, transaction
@@ -57,7 +57,7 @@ class Change:
 class Terms:
     """What an order is about; two orders with equal terms are one."""
 
-    plan: Plan
+    plan: Plan | AgreedPlan
     gateway: GatewayName
     amount: Decimal
     mode: BillingMode
@@ -140,7 +140,7 @@ def _looked_at(found: Payment, terms: Terms, now: datetime) -> Payment:
         raise
 
 
-def _paid_after_all(user: User, plan: Plan, now: datetime) -> Payment | None:
+def _paid_after_all(user: User, plan: Plan | AgreedPlan, now: datetime) -> Payment | None:
     """An order that was refused and has been paid since, in the same widget, without our hearing of it."""
     watched = select(Payment).where(
         *_watched(user.id, plan.id), Payment.next_check_at.is_not(None), Payment.expires_at > now

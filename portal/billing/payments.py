@@ -63,11 +63,17 @@ def owned(user_id: int, transaction_id: str | None) -> Payment:
 
     Raises PaymentNotFound alike for a strange id and for somebody else's payment.
     """
+    found = by_reference(transaction_id)
+    if found.user_id != user_id:
+        raise PaymentNotFound
+    return found
+
+
+def by_reference(transaction_id: str | None) -> Payment:
+    """One payment by its public id, whoever's it is. Raises PaymentNotFound."""
     if not transaction_id or len(transaction_id) > 36 or "\x00" in transaction_id:
         raise PaymentNotFound
-    found = db.session.scalar(
-        select(Payment).where(Payment.transaction_id == transaction_id, Payment.user_id == user_id)
-    )
+    found = db.session.scalar(select(Payment).where(Payment.transaction_id == transaction_id))
     if found is None:
         raise PaymentNotFound
     return found

@@ -13,7 +13,7 @@ import uuid
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from sqlalchemy import select, update
+from sqlalchemy import Select, select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
@@ -182,7 +182,7 @@ def _obstacle(
     """Why this is not the moment to charge; ``None`` when it is."""
     if not settings.current().auto_renewal_enabled or method.gateway not in doors.are_open():
         return Obstacle(now + SWITCHED_OFF)
-    if _other_money_is_open(session, subscription, now):
+    if session.scalar(other_money(subscription.user_id, now)) is not None:
         return Obstacle(now + IN_THE_WAY)
     if method.stopped_at is not None or not retries.tries_left(session, subscription, method.id):
         return Obstacle(None)
@@ -191,18 +191,20 @@ def _obstacle(
     return None
 
 
-def _other_money_is_open(session: Session, subscription: Subscription, now: datetime) -> bool:
-    """Whether a payment of this customer may still turn out to have been taken (law 1), or is being made."""
+def other_money(user_id: int, now: datetime) -> Select[Payment]:
+    """The query for payments of this customer that may still turn out to have been taken (law 1), or are
+    being made at this moment.
+    """
     undecided = Payment.status.in_((PaymentStatus.UNKNOWN, PaymentStatus.AUTHORIZED))
     at_a_page = (
         (Payment.status == PaymentStatus.PENDING)
         & Payment.superseded_at.is_(None)
         & (Payment.created_at > now - AT_A_PAGE)
     )
-    found = select(Payment.id).where(
-        Payment.user_id == subscription.user_id, Payment.purpose.in_(BUYS), undecided | at_a_page
+    found = select(Payment).where(
+        Payment.user_id == user_id, Payment.purpose.in_(BUYS), undecided | at_a_page
     )
-    return session.scalar(found.limit(1)) is not None
+    return found.order_by(Payment.id.desc()).limit(1)
 
 
 def _unannounced(session: Session, subscription: Subscription, now: datetime) -> Obstacle | None:

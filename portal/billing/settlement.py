@@ -24,6 +24,7 @@ from portal.billing import (
     notices,
     replacing,
     retries,
+    saving,
     subscriptions,
 )
 from portal.billing_mode import BillingMode
@@ -131,6 +132,8 @@ def _captured(session: Session, payment: Row[Any], told: PaymentSnapshot, now: d
     )
     if payment.purpose in BUYS:
         _deliver(session, payment, told, now)
+    elif payment.purpose is PaymentPurpose.BINDING:
+        saving.keep_and_return(session, payment, told, now)
     log.info("Payment succeeded: %s", payment.transaction_id)
     return Settlement(Verdict.MOVED, "succeeded", payment.id)
 

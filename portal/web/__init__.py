@@ -20,10 +20,13 @@ from portal.web import (
     guards,
     headers,
     health,
+    methods,
     payment,
     plan_changes,
     plans,
     product_api,
+    renewal,
+    renewal_links,
     sandbox,
     webhooks,
 )
@@ -46,6 +49,8 @@ def init_app(app: Flask, config: Config) -> None:
         cancellation.bp,
         plan_changes.bp,
     ):
+        app.register_blueprint(area)
+    for area in (methods.bp, renewal.bp, renewal_links.bp):
         app.register_blueprint(area)
     for door in (webhooks.blueprint, api.blueprint, product_api.blueprint, health.blueprint):
         app.register_blueprint(door)

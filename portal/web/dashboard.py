@@ -11,7 +11,7 @@ from flask.typing import ResponseReturnValue
 from flask_login import current_user, login_required
 
 from portal import clock
-from portal.billing import notices, payments, plan_changes, refunds, subscriptions
+from portal.billing import notices, outlook, payments, plan_changes, refunds, subscriptions
 from portal.models import Payment, PaymentStatus
 from portal.web import filters, words
 
@@ -34,9 +34,11 @@ def show() -> str:
     now = clock.now()
     last = payments.history(current_user.id, _LAST, None)
     undecided = {PaymentStatus.UNKNOWN, PaymentStatus.AUTHORIZED}
+    standing = subscriptions.standing(current_user.id, now)
     return render_template(
         "dashboard/show.html",
-        standing=subscriptions.standing(current_user.id, now),
+        standing=standing,
+        outlook=outlook.of(standing, now),
         coming=plan_changes.coming(current_user.id, now),
         payments=last.payments,
         going_back=refunds.going_back(payment.id for payment in last.payments),

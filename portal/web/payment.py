@@ -6,24 +6,22 @@ from datetime import datetime
 
 from flask import Blueprint, jsonify, redirect, render_template, url_for
 from flask.typing import ResponseReturnValue
-from flask_login import current_user, login_required
 
 from portal import clock, running
 from portal.billing import checkout, doors, orders, payments, subscriptions
 from portal.database import db
 from portal.gateways.base import GatewayClosed
 from portal.models import GatewayName, Payment, PaymentPurpose, PaymentStatus, PurchasedPlan, User
-from portal.web import headers
+from portal.web import grants, headers
 from portal.web.api import as_json
 
 bp = Blueprint("payment", __name__, url_prefix="/billing/payment/<transaction_id>")
 
 
 @bp.get("/")
-@login_required
-def show(transaction_id: str) -> ResponseReturnValue:
+@grants.for_its_payer
+def show(payment: Payment) -> ResponseReturnValue:
     """Where it is paid: the widget in our page, or the way to YooKassa's. The outcome is told elsewhere."""
-    payment = payments.owned(current_user.id, transaction_id)
     if takes_cards(payment, clock.now()):
         return _widget_page(payment)
     if leads_to_yookassa(payment, clock.now()):
@@ -32,11 +30,11 @@ def show(transaction_id: str) -> ResponseReturnValue:
 
 
 @bp.get("/return")
-@login_required
-def come_back(transaction_id: str) -> str:
+@grants.for_its_payer
+def come_back(payment: Payment) -> str:
     """Where both gateways send the browser. The visit proves nothing: the gateway is asked."""
     now = clock.now()
-    payment = payments.ask(payments.owned(current_user.id, transaction_id), now)
+    payment = payments.ask(payment, now)
     return render_template(
         "payment/return.html",
         payment=payment,
@@ -44,15 +42,15 @@ def come_back(transaction_id: str) -> str:
         failure=payments.failure(payment),
         can_go_on=takes_cards(payment, now) or leads_to_yookassa(payment, now),
         other_gateway=_other_gateway(payment),
+        by_link=grants.by_link(),
     )
 
 
 @bp.get("/status")
-@login_required
-def status(transaction_id: str) -> ResponseReturnValue:
+@grants.for_its_payer
+def status(payment: Payment) -> ResponseReturnValue:
     """The same answer for a program: what the return page polls."""
-    payment = payments.ask(payments.owned(current_user.id, transaction_id), clock.now())
-    return jsonify(as_json(payment))
+    return jsonify(as_json(payments.ask(payment, clock.now())))
 
 
 def takes_cards(payment: Payment, now: datetime) -> bool:
@@ -80,9 +78,11 @@ def _is_payable(payment: Payment, now: datetime, statuses: set[PaymentStatus]) -
 def _widget_page(payment: Payment) -> ResponseReturnValue:
     config = running.config()
     try:
-        parameters = checkout.widget(payment, db.session.get_one(User, current_user.id))
+        parameters = checkout.widget(payment, db.session.get_one(User, payment.user_id))
     except GatewayClosed:
         # The shop closed this gateway after the order was made: another one may be open.
+        if payment.purpose is not PaymentPurpose.PURCHASE or grants.by_link():
+            raise
         return redirect(url_for("checkout.show", plan_code=payment.plan_code), 303)
     headers.allow_widget()
     return render_template(
@@ -97,7 +97,7 @@ def _widget_page(payment: Payment) -> ResponseReturnValue:
 
 def _other_gateway(payment: Payment) -> str | None:
     """The other gateway's name, where it is open and the plan can be bought there."""
-    if payment.purpose is not PaymentPurpose.PURCHASE:
+    if payment.purpose is not PaymentPurpose.PURCHASE or grants.by_link():
         return None
     return next((name.value for name in doors.are_open() if name is not payment.gateway), None)
 

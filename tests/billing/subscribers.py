@@ -100,10 +100,15 @@ class Subscriber:
 
 
 def a_subscriber(
-    now: datetime, *, gateway: GatewayName = CLOUDPAYMENTS, agreed: bool = True, kind: str = "bank_card"
+    now: datetime,
+    *,
+    user: User | None = None,
+    gateway: GatewayName = CLOUDPAYMENTS,
+    agreed: bool = True,
+    kind: str = "bank_card",
 ) -> Subscriber:
     """Somebody who bought the monthly plan at *now*; with *agreed* its renewal and the kept card too."""
-    user = a_customer(now)
+    user = user or a_customer(now)
     mode = BillingMode.RECURRING if agreed else BillingMode.ONE_TIME
     payment = a_payment(user, now, gateway=gateway, billing_mode=mode)
     if agreed:

@@ -16,9 +16,10 @@ from sqlalchemy import select
 from portal import clock
 from portal.billing import notices
 from portal.database import db, transaction
-from portal.models import GatewayName, PaymentMethod, Subscription, SubscriptionStatus
-from portal.web import dashboard
+from portal.models import Subscription, SubscriptionStatus
+from portal.web import dashboard, filters
 from portal.web.filters import NBSP
+from tests.billing.subscribers import a_subscriber
 from tests.web.browser import Browser
 from tests.web.shop import a_payment, a_period, user_of
 
@@ -82,8 +83,8 @@ def test_the_plan_in_force(app: Flask, browser: Browser) -> None:
     end = period.ends_at + timedelta(hours=3)
     assert f"{end.day} " in page
     assert f"{end:%H:%M} МСК" in page
-    assert "Продление выключено. Само ничего не спишется." in page
-    assert "Сохранённой карты нет" in page
+    assert "Выключено: само ничего не спишется. Тариф закончится" in page
+    assert "Сохранённых карт и других способов нет" in page
     assert ids(page) == [payment.transaction_id]
 
 
@@ -103,34 +104,17 @@ def test_what_comes_after_the_present_plan(app: Flask, browser: Browser) -> None
 
 
 def test_renewal_and_the_saved_card(app: Flask, browser: Browser) -> None:
-    """Who agreed to renewals sees with which card and when; never more of it than its last digits."""
+    """Who agreed to renewals sees with which card, when and how much; never more than its last digits."""
     with app.app_context():
-        user, now = user_of(), clock.now()
-        a_period(user, a_payment(user, status="succeeded"), now)
-        with transaction() as session:
-            card = PaymentMethod(
-                user_id=user.id,
-                gateway=GatewayName.CLOUDPAYMENTS,
-                token=b"tk_secret",
-                fingerprint="f" * 64,
-                kind="bank_card",
-                title="Visa •• 4242",
-                last4="4242",
-                expiry_month=4,
-                expiry_year=2029,
-                created_at=now,
-                preferred_at=now,
-            )
-            session.add(card)
-            session.flush()
-            subscription = session.scalars(select(Subscription)).one()
-            subscription.auto_renew, subscription.payment_method_id = True, card.id
+        ira = a_subscriber(clock.now(), user=user_of())
+        token = (ira.method.token or b"").decode()
+        day = filters.moment(ira.subscription.charge_due_at or "").replace(filters.NBSP, " ")
 
     page = text(browser)
-    assert "Продление включено" in page
+    assert f"{day} спишем 990 ₽" in page
     assert "Visa •• 4242" in page
-    assert "04/2029" in page
-    assert "tk_secret" not in page
+    assert "12/2030" in page
+    assert token not in page
 
 
 def test_a_plan_that_is_over(app: Flask, browser: Browser) -> None:

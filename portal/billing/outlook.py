@@ -1,0 +1,116 @@
+"""What comes next of a renewal, in one look: for the dashboard and for the pages around it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from decimal import Decimal
+from enum import StrEnum
+
+from sqlalchemy.orm import Session
+
+from portal.billing import agreements, choosing, methods, overdue, settings
+from portal.billing.overdue import Overdue
+from portal.billing.subscriptions import Standing
+from portal.database import db
+from portal.errors import InvalidRequest
+from portal.models import Consent, PaymentMethod, Subscription
+
+
+class State(StrEnum):
+    """Where a renewal stands."""
+
+    #: Nothing will be charged; what is paid runs to its end.
+    OFF = "off"
+    #: The day of the charge is known.
+    COMING = "coming"
+    #: The shop has switched charging off for everybody.
+    PAUSED = "paused"
+    #: The customer could not be told in time, so nothing is charged.
+    HELD = "held"
+    #: The method is being charged.
+    TRYING = "trying"
+    #: A charge was refused.
+    OVERDUE = "overdue"
+    #: Renewal is on, and what it would charge cannot be charged any more.
+    NO_METHOD = "no_method"
+
+
+@dataclass(frozen=True, slots=True)
+class Outlook:
+    """What will happen next and when, and what the customer can do."""
+
+    state: State
+    plan_title: str
+    amount: Decimal | None  # of the next charge, by the agreement in force
+    currency: str
+    method: PaymentMethod | None
+    charge_at: datetime | None
+    tries_at: tuple[datetime, ...]  # when it would be tried again, should that charge be refused
+    access_until: datetime  # until when the plan works, should all of them be refused
+    ends_at: datetime  # of what is paid
+    overdue: Overdue | None
+    may_resume: bool  # renewal is off and could be switched on by one click
+
+
+def of(standing: Standing, now: datetime) -> Outlook | None:
+    """The outlook of who stands so at *now*; ``None`` where there is nothing to renew."""
+    live = standing.subscription
+    if live is None:
+        return None
+    session = db.session()
+    consent = session.get(Consent, live.consent_id or 0) if live.auto_renew else None
+    found = overdue.of_customer(live.user_id, now)
+    last = live.grace_until or live.current_period_end
+    return Outlook(
+        state=_state(session, live, standing.method, found, now),
+        plan_title=consent.plan_title if consent else standing.current.plan_title if standing.current else "",
+        amount=consent.amount if consent else None,
+        currency=consent.currency if consent else "RUB",
+        method=standing.method,
+        charge_at=live.charge_due_at,
+        tries_at=_tries(live.charge_due_at, last),
+        access_until=last,
+        ends_at=live.current_period_end,
+        overdue=found,
+        may_resume=not live.auto_renew and _may_resume(live.user_id, now),
+    )
+
+
+def _state(
+    session: Session,
+    live: Subscription,
+    method: PaymentMethod | None,
+    found: Overdue | None,
+    now: datetime,
+) -> State:
+    if not live.auto_renew or method is None:
+        return State.OFF
+    if found is not None:
+        return State.TRYING if found.trying else State.OVERDUE
+    if choosing.is_being_charged(session, live):
+        return State.TRYING
+    if not methods.is_usable(method, now):
+        return State.NO_METHOD
+    if not settings.current().auto_renewal_enabled:
+        return State.PAUSED
+    if live.held_since is not None:
+        return State.HELD
+    return State.COMING if live.charge_due_at is not None else State.NO_METHOD
+
+
+def _tries(charge_at: datetime | None, last: datetime) -> tuple[datetime, ...]:
+    """The later tries of the shop's schedule, as far as access lasts."""
+    if charge_at is None:
+        return ()
+    days = settings.current().retry_days()[1:]
+    planned = (charge_at + timedelta(days=day) for day in days)
+    return tuple(moment for moment in planned if moment <= last)
+
+
+def _may_resume(user_id: int, now: datetime) -> bool:
+    try:
+        agreements.offer(user_id, now)
+    except InvalidRequest:
+        return False
+    return True
