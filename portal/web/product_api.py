@@ -23,7 +23,7 @@ blueprint = Blueprint("product_api", __name__, url_prefix="/api/v1")
 #: What a call without a valid key is told to bring (RFC 6750).
 _CHALLENGE = 'Bearer realm="portal"'
 
-# An address may hold a slash, so it is taken as a path; two of them in a row are part of it as well.
+# An address may hold a slash, so it is taken as a path.
 _CUSTOMER = "/customers/<path:email>"
 
 
@@ -52,13 +52,13 @@ def mark(response: Response) -> Response:
     return response
 
 
-@blueprint.get(f"{_CUSTOMER}/entitlement", merge_slashes=False)
+@blueprint.get(f"{_CUSTOMER}/entitlement")
 def entitlement(email: str) -> Response:
     """What the customer may use now."""
     return jsonify(as_json(entitlements.of(_address(email), clock.now())))
 
 
-@blueprint.post(f"{_CUSTOMER}/usage", merge_slashes=False)
+@blueprint.post(f"{_CUSTOMER}/usage")
 def usage(email: str) -> Response:
     """Count e-mails. A repeat of the key answers as the first time, and a header says that it is one."""
     body = json_object()
