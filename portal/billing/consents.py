@@ -13,8 +13,9 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from portal import running
+from portal.billing.stopping import Because
 from portal.database import db
-from portal.models import Consent, Plan
+from portal.models import Consent, Payment, PaymentStatus, Plan
 from portal.money import to_people, to_wire
 
 #: Changes with every change of the words below.
@@ -44,6 +45,19 @@ class Agreement:
     currency: str
     period_days: int
     email_quota: int
+
+
+@dataclass(frozen=True, slots=True)
+class Given:
+    """An agreement that was given, and whether the order that it was given with was paid."""
+
+    consent: Consent
+    paid: bool
+
+    @property
+    def in_force(self) -> bool:
+        """Whether renewals are charged by it."""
+        return self.paid and self.consent.withdrawn_at is None
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,29 +122,44 @@ def record(
     return consent
 
 
-def given_by(user_id: int) -> list[Consent]:
+def given_by(user_id: int) -> list[Given]:
     """All agreements of a customer, those that ended among them, newest first."""
-    given = select(Consent).where(Consent.user_id == user_id).order_by(Consent.id.desc())
-    return list(db.session.scalars(given))
+    found = db.session.execute(
+        select(Consent, Payment.status)
+        .outerjoin(Payment, Payment.id == Consent.payment_id)
+        .where(Consent.user_id == user_id)
+        .order_by(Consent.id.desc())
+    )
+    return [Given(consent, status in {None, PaymentStatus.SUCCEEDED}) for consent, status in found]
+
+
+def was_not_saved(payment_id: int) -> bool:
+    """Whether the customer agreed to renewals with this payment, and its method could not be saved."""
+    unused = select(Consent.id).where(
+        Consent.payment_id == payment_id, Consent.withdrawn_because == Because.NOT_SAVED.value
+    )
+    return db.session.scalar(unused) is not None
 
 
 def export(user_id: int) -> list[dict[str, Any]]:
     """The evidence for a program: the words, the terms, the moments, whence they came, how they ended."""
     return [
         {
-            "given_at": consent.given_at.isoformat(),
-            "text_version": consent.text_version,
-            "text": consent.text,
-            "plan_code": consent.plan_code,
-            "plan_title": consent.plan_title,
-            "amount": to_wire(consent.amount),
-            "currency": consent.currency,
-            "period_days": consent.period_days,
-            "email_quota": consent.email_quota,
-            "address": consent.address,
-            "user_agent": consent.user_agent,
-            "withdrawn_at": consent.withdrawn_at and consent.withdrawn_at.isoformat(),
-            "withdrawn_because": consent.withdrawn_because,
+            "given_at": one.given_at.isoformat(),
+            "text_version": one.text_version,
+            "text": one.text,
+            "plan_code": one.plan_code,
+            "plan_title": one.plan_title,
+            "amount": to_wire(one.amount),
+            "currency": one.currency,
+            "period_days": one.period_days,
+            "email_quota": one.email_quota,
+            "address": one.address,
+            "user_agent": one.user_agent,
+            "in_force": given.in_force,
+            "withdrawn_at": one.withdrawn_at and one.withdrawn_at.isoformat(),
+            "withdrawn_because": one.withdrawn_because,
         }
-        for consent in given_by(user_id)
+        for given in given_by(user_id)
+        for one in (given.consent,)
     ]

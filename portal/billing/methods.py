@@ -8,7 +8,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import exists, select
+from sqlalchemy import Row, exists, select
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
@@ -91,16 +91,25 @@ def owned_locked(session: Session, user_id: int, method_id: int) -> PaymentMetho
     return session.get_one(PaymentMethod, method_id, with_for_update=True, populate_existing=True)
 
 
-def agreement_of(session: Session, payment_id: int, method: SavedMethod) -> int | None:
-    """The agreement that the customer gave with this very payment to have the method kept, if it still holds.
+def keep_agreed(
+    session: Session, payment: Row[Any], saved: SavedMethod | None, now: datetime
+) -> tuple[int, int] | None:
+    """Keep the method of a captured payment where the customer agreed to that with this very payment.
 
-    News of a payment may be late: a method that was unlinked since is not linked again by it.
+    Gives the method and the agreement. Without a method the agreement ends unused: not everything can be
+    saved (SberPay at CloudPayments), and news of a payment may come after its method was unlinked.
     """
-    agreed = select(Consent).where(Consent.payment_id == payment_id, Consent.withdrawn_at.is_(None))
+    agreed = select(Consent).where(Consent.payment_id == payment.id, Consent.withdrawn_at.is_(None))
     consent = session.scalar(agreed)
-    if consent is None or was_unlinked(session, consent.user_id, method, consent.given_at):
+    if consent is None:
         return None
-    return consent.id
+    if saved is None:
+        stopping.withdraw(session, consent.id, stopping.Because.NOT_SAVED, now)
+        return None
+    if was_unlinked(session, consent.user_id, saved, consent.given_at):
+        stopping.withdraw(session, consent.id, stopping.Because.UNLINKED, now)
+        return None
+    return keep(session, payment.user_id, payment.gateway, saved, now), consent.id
 
 
 def was_unlinked(session: Session, user_id: int, method: SavedMethod, since: datetime) -> bool:

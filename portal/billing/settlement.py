@@ -143,16 +143,14 @@ def _deliver(session: Session, payment: Row[Any], told: PaymentSnapshot, now: da
     if late_money.goes_back(session, payment, now):
         return
     agreed = None
-    if told.saved_method and payment.billing_mode is BillingMode.RECURRING:
-        consent_id = methods.agreement_of(session, payment.id, told.saved_method)
-        if consent_id is not None:
-            kept = methods.keep(session, payment.user_id, payment.gateway, told.saved_method, now)
-            agreed = subscriptions.Agreed(kept, consent_id)
+    wanted = payment.billing_mode is BillingMode.RECURRING and payment.purpose is not PaymentPurpose.RENEWAL
+    if wanted and (kept := methods.keep_agreed(session, payment, told.saved_method, now)):
+        agreed = subscriptions.Agreed(*kept)
     if payment.purpose is PaymentPurpose.CHANGE:
         replacing.carry_out(session, payment, agreed, _facts(payment, told), now)
         return
     ends_at = subscriptions.activate(session, payment, agreed, now)
-    facts = {**_facts(payment, told), "ends_at": ends_at.isoformat()}
+    facts = {**_facts(payment, told), "ends_at": ends_at.isoformat(), "not_saved": wanted and agreed is None}
     kind = "renewed" if payment.purpose is PaymentPurpose.RENEWAL else "payment_succeeded"
     key = f"payment_succeeded:{payment.transaction_id}"
     notices.announce(session, payment.user_id, kind, key, facts, now)

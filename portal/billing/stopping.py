@@ -24,6 +24,8 @@ class Because(StrEnum):
     REPLACED = "replaced"
     ENDED = "ended"
     REFUNDED = "refunded"
+    #: It never came into force: the gateway gave nothing that could be charged again.
+    NOT_SAVED = "not_saved"
 
 
 def stop_charging(session: Session, subscription_id: int, because: Because, now: datetime) -> None:

@@ -8,7 +8,7 @@ from flask import Blueprint, jsonify, redirect, render_template, url_for
 from flask.typing import ResponseReturnValue
 
 from portal import clock, running
-from portal.billing import checkout, doors, orders, payments, subscriptions
+from portal.billing import checkout, consents, doors, orders, payments, subscriptions
 from portal.database import db
 from portal.gateways.base import GatewayClosed
 from portal.models import GatewayName, Payment, PaymentPurpose, PaymentStatus, PurchasedPlan, User
@@ -42,6 +42,7 @@ def come_back(payment: Payment) -> str:
         failure=payments.failure(payment),
         can_go_on=takes_cards(payment, now) or leads_to_yookassa(payment, now),
         other_gateway=_other_gateway(payment),
+        not_saved=consents.was_not_saved(payment.id),
         by_link=grants.by_link(),
     )
 

@@ -163,6 +163,7 @@ def test_all_agreements_can_be_exported(now: datetime) -> None:
     second, first = consents.export(ira.user.id)
     assert first["withdrawn_because"] == "stopped"
     assert first["withdrawn_at"] == (now + DAY).isoformat()
+    assert (first["in_force"], second["in_force"]) == (False, True)
     assert (second["withdrawn_at"], second["amount"], second["address"]) == (None, "990.00", CLIENT.address)
     assert second["text"] == ira.agreements[1].text
     assert second["text_version"] == consents.VERSION
