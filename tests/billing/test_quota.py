@@ -388,7 +388,9 @@ def test_what_the_letters_say(app: Flask, now: datetime) -> None:
         assert "Следующий оплаченный срок начнётся 22 декабря 2026, 15:00 МСК, в нём 1 000 писем." in text
     for letter in letters:
         assert "https://shop.example/plans" in letter.text
+        assert "https://shop.example/dashboard/plan" in letter.text
         assert 'href="https://shop.example/plans"' in letter.html
+        assert 'href="https://shop.example/dashboard/plan"' in letter.html
         assert "%" not in letter.html.partition("</style>")[2].replace("80 %", "")
 
 
