@@ -27,7 +27,14 @@ class Journey:
     def go(self, target: datetime) -> dict[str, Any]:
         """Stop at every due moment on the way; return when all that fell due has been done and delivered."""
         self._work()
+        again = 0
         while (now := self.world.clock.now()) < target:
+            if self._portal_due is not None and self._portal_due <= now and again < _ROUNDS:
+                # It fell due while the portal was answering: no later moment may come before it.
+                again += 1
+                self._work()
+                continue
+            again = 0
             due = [self.world.next_due(), self._portal_due]
             self.world.clock.move_to(min([target, *(m for m in due if m is not None and m > now)]))
             self._work()

@@ -54,3 +54,25 @@ def test_a_month_is_followed_by_another(desk: Desk, recurring: None, gateway: st
     later(desk, "60d")
     assert purposes(desk).count(("renewal", "succeeded")) == 3
     assert not books.disagreements(desk.app, desk.sandbox.ledger())
+
+
+@pytest.mark.parametrize("gateway", GATEWAYS)
+def test_short_of_money_twice_and_then_not(desk: Desk, recurring: None, gateway: str) -> None:
+    """Refused on the day and the day after, the card pays on the third: the third try falls due some
+    milliseconds after the period's end, and neither swallows the other in one leap of the clock.
+    """
+    ira = subscribed(desk, gateway)
+    token = desk.sandbox.ledger()["methods"][0]
+    which = {"token": token["token"]} if gateway == "cloudpayments" else {"payment_method_id": token["id"]}
+    desk.sandbox.control("cards", **which, outcome="insufficient_funds", times=2)
+    later(desk, "40d")
+
+    assert [status for purpose, status in purposes(desk) if purpose == "renewal"] == [
+        "failed",
+        "failed",
+        "succeeded",
+    ]
+    periods = books.rows(desk.app, "SELECT starts_at, ends_at FROM purchased_plans ORDER BY id")
+    assert periods[0].ends_at == periods[1].starts_at
+    assert len([one for one in subjects(desk) if "Не удалось продлить" in one]) == 2
+    assert "50 000" in ira.get("/dashboard/").text.replace("\xa0", " ")
