@@ -10,8 +10,8 @@ import pytest
 from tests.network import close_to_the_outside
 from tests.servers import Servers
 
-# The portal's own fixtures.
-pytest_plugins = ["tests.desk"]
+# The portal's own fixtures, and a browser.
+pytest_plugins = ["tests.desk", "tests.chromium"]
 
 _SERVERS = pytest.StashKey[Servers]()
 _OPEN_AGAIN = pytest.StashKey[Callable[[], None]]()

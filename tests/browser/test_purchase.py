@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from playwright.sync_api import FrameLocator, Page, expect
+from playwright.sync_api import FrameLocator, Locator, Page, expect
 
 from tests.browser.conftest import choose_and_register, order
+from tests.chromium import await_widget
 from tests.desk import Desk
 
 PAYS_AFTER_3DS = "4242 4242 4242 4242"
@@ -24,6 +25,11 @@ def _pay_in_widget(page: Page, card: str) -> None:
     frame.locator("input[name=expiry]").fill("12/30")
     frame.locator("input[name=csc]").fill("123")
     frame.get_by_role("button", name="Оплатить 990").click()
+
+
+def _press_in_widget(page: Page, button: Locator) -> None:
+    await_widget(page, button)
+    button.click()
 
 
 def _pay_at_yookassa(page: Page, card: str) -> None:
@@ -76,7 +82,7 @@ def test_a_declined_card_in_the_widget_then_another_that_pays(page: Page, desk: 
     _pay_in_widget(page, NO_MONEY)
     expect(_widget(page).locator("main")).to_contain_text("Недостаточно средств")
 
-    _widget(page).get_by_role("button", name="Повторить").click()
+    _press_in_widget(page, _widget(page).get_by_role("button", name="Повторить"))
     _pay_in_widget(page, PAYS_AT_ONCE)
 
     page.wait_for_url("**/return")
@@ -103,7 +109,7 @@ def test_a_blocked_card_in_the_widget_pays_nothing(page: Page, desk: Desk) -> No
     """After a blocked card and a closed form the page names the reason, and nothing is active."""
     choose_and_register(page, desk, "cloudpayments")
     _pay_in_widget(page, BLOCKED)
-    _widget(page).get_by_role("button", name="Закрыть").last.click()
+    _press_in_widget(page, _widget(page).get_by_role("button", name="Закрыть").last)
 
     expect(page.locator("[data-state=declined]")).to_be_visible()
     page.goto(f"{desk.url}/dashboard/")
@@ -126,7 +132,7 @@ def test_a_blocked_card_at_yookassa_pays_nothing(page: Page, desk: Desk) -> None
 def test_a_closed_widget_loses_nothing(page: Page, desk: Desk) -> None:
     """Closing the form says that nothing was paid; the same order is paid afterwards from the same page."""
     choose_and_register(page, desk, "cloudpayments")
-    _widget(page).locator("[data-close]").first.click()
+    _press_in_widget(page, _widget(page).locator("[data-close]").first)
     expect(page.locator("[data-state=closed]")).to_be_visible()
 
     page.locator("[data-pay]").click()

@@ -3,22 +3,16 @@
 from __future__ import annotations
 
 import json
-import os
-import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
-import pytest
 from flask import Flask, Response, request
 
 from portal.sandbox.cloudpayments.terminal import PUBLIC_ID
+from tests.chromium import await_widget
 
-ARGUMENTS = (
-    *("--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking"),
-    *("--disable-component-update", "--disable-sync"),
-)
 PAGE = """<!doctype html>
 <html lang="ru"><head><meta charset="utf-8"><title>Магазин</title><link rel="icon" href="data:,"></head>
 <body><button id="pay">Купить</button><output id="result"></output><p id="seen"></p>
@@ -64,32 +58,23 @@ class Customer:
     def buy(self) -> None:
         """Press the merchant's button and wait for the form."""
         self.page.get_by_role("button", name="Купить").click()
-        self.frame.get_by_label("Номер карты").wait_for()
+        await_widget(self.page, self.frame.get_by_label("Номер карты"))
 
     def pay_with(self, number: str) -> None:
         """Fill in a test card by its chip and pay."""
-        self.frame.get_by_role("button", name=number).click()
-        self.frame.get_by_role("button", name="Оплатить 990").click()
+        self.press(number)
+        self.press("Оплатить 990")
+
+    def press(self, name: str, *, exact: bool = False) -> None:
+        """Press a button inside the widget."""
+        button = self.frame.get_by_role("button", name=name, exact=exact)
+        await_widget(self.page, button)
+        button.click()
 
     def result(self) -> Any:
         """What the merchant's script got, once it got it: ``{"result", "seen"}``."""
         filled = self.page.locator("#result", has_text="{").or_(self.page.locator("#result", has_text='"'))
         return json.loads(filled.text_content())
-
-
-@contextmanager
-def chromium() -> Iterator[Any]:
-    """Run Chromium, or skip loudly with the way to get one."""
-    playwright = pytest.importorskip(
-        "playwright.sync_api", reason="Playwright is missing: make test installs it"
-    )
-    path = os.environ.get("CHROMIUM") or shutil.which("chromium") or shutil.which("chromium-browser")
-    if path is None:
-        pytest.skip("Chromium is missing: install the package chromium, or set CHROMIUM to its path")
-    with playwright.sync_playwright() as driver:
-        running = driver.chromium.launch(executable_path=path, args=list(ARGUMENTS))
-        yield running
-        running.close()
 
 
 def merchant_site(sandbox: str, calls: dict[str, str]) -> Flask:
@@ -113,13 +98,13 @@ def merchant_site(sandbox: str, calls: dict[str, str]) -> Flask:
 
 
 @contextmanager
-def customers(browser: Any, calls: dict[str, str], url: str) -> Iterator[Callable[..., Customer]]:
+def customers(chromium: Any, calls: dict[str, str], url: str) -> Iterator[Callable[..., Customer]]:
     """Open the merchant's page as often as asked; at the end every console must have stayed silent."""
     opened: list[tuple[Any, Customer]] = []
 
     def open_page(call: str = "", **changes: Any) -> Customer:
         calls["now"] = call or f"widget.start({json.dumps({**START, **changes})})"
-        context = browser.new_context(viewport={"width": 375, "height": 700}, locale="ru-RU")
+        context = chromium.new_context(viewport={"width": 375, "height": 700}, locale="ru-RU")
         buyer = Customer(context.new_page(), url)
         buyer.page.on("console", lambda message: buyer.complaints.append(message.text))
         buyer.page.on("pageerror", lambda error: buyer.complaints.append(str(error)))

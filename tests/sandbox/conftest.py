@@ -17,7 +17,7 @@ from werkzeug.serving import BaseWSGIServer, make_server
 from portal.sandbox.app import GATEWAYS, create_sandbox
 from portal.sandbox.config import SandboxConfig
 from portal.sandbox.world import World
-from tests.sandbox.cloudpayments_customer import Customer, chromium, customers, merchant_site
+from tests.sandbox.cloudpayments_customer import Customer, customers, merchant_site
 from tests.sandbox.cloudpayments_shop import CloudShop
 
 
@@ -221,19 +221,12 @@ def cp(sandbox: Sandbox, merchant: Merchant, wait_for: Callable[..., Any]) -> Cl
     return CloudShop(sandbox, merchant, wait_for)
 
 
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Any]:
-    """A Chromium for one file of tests, or a loud skip."""
-    with chromium() as running:
-        yield running
-
-
 @pytest.fixture
-def customer(cp: CloudShop, browser: Any) -> Iterator[Callable[..., Customer]]:
+def customer(cp: CloudShop, chromium: Any) -> Iterator[Callable[..., Customer]]:
     """``customer(**start)`` opens a merchant's page whose button calls the widget."""
     calls: dict[str, str] = {}
     server = serve(merchant_site(cp.sandbox.url, calls))
-    with customers(browser, calls, f"http://127.0.0.1:{server.server_port}") as open_page:
+    with customers(chromium, calls, f"http://127.0.0.1:{server.server_port}") as open_page:
         yield open_page
     server.shutdown()
     server.server_close()

@@ -15,7 +15,7 @@ def test_pay_with_three_ds(cp: CloudShop, customer: Callable[..., Customer]) -> 
     buyer = customer()
     buyer.buy()
     buyer.pay_with("4242 4242 4242 4242")
-    buyer.frame.get_by_role("button", name="Подтвердить").click()
+    buyer.press("Подтвердить")
     got = buyer.result()
     pay = cp.hook("pay")
 
@@ -24,7 +24,7 @@ def test_pay_with_three_ds(cp: CloudShop, customer: Callable[..., Customer]) -> 
     assert (pay["InvoiceId"], pay["AccountId"], pay["Amount"]) == ("42", "user_x", "990.50")
     assert pay["Token"].startswith("tk_")
     assert (pay["Data"], pay["Email"]) == ('{"attempt": 1}', "u@example.com")
-    buyer.frame.get_by_role("button", name="Вернуться в магазин").click()
+    buyer.press("Вернуться в магазин")
     buyer.page.locator("iframe").wait_for(state="detached")
     assert buyer.page.evaluate("document.activeElement.id") == "pay"
 
@@ -34,9 +34,9 @@ def test_three_ds_refused(customer: Callable[..., Customer]) -> None:
     buyer = customer()
     buyer.buy()
     buyer.pay_with("4242 4242 4242 4242")
-    buyer.frame.get_by_role("button", name="Отклонить").click()
+    buyer.press("Отклонить")
     buyer.frame.get_by_text("3-D Secure авторизация не пройдена").wait_for()
-    buyer.frame.get_by_role("button", name="Закрыть", exact=True).click()
+    buyer.press("Закрыть", exact=True)
     result = buyer.result()["result"]
 
     assert (result["type"], result["status"], result["data"]["ReasonCode"]) == ("error", "fail", 5206)
@@ -49,7 +49,7 @@ def test_decline_then_retry_succeeds(cp: CloudShop, customer: Callable[..., Cust
     buyer.buy()
     buyer.pay_with("4444 4444 4444 4444")
     buyer.frame.get_by_text("Недостаточно средств на карте").wait_for()
-    buyer.frame.get_by_role("button", name="Повторить платёж").click()
+    buyer.press("Повторить платёж")
     buyer.pay_with("4000 0000 0000 3055")
     got = buyer.result()
 
@@ -75,7 +75,7 @@ def test_closing_is_cancel(cp: CloudShop, customer: Callable[..., Customer], way
     buyer = customer()
     buyer.buy()
     if way == "button":
-        buyer.frame.get_by_role("button", name="Закрыть окно оплаты").click()
+        buyer.press("Закрыть окно оплаты")
     elif way == "escape inside":
         buyer.frame.get_by_label("Номер карты").press("Escape")
     else:
@@ -105,8 +105,8 @@ def test_sbp_and_a_restricted_card(cp: CloudShop, customer: Callable[..., Custom
     """With cards switched off the payer pays by SBP, and Pay names the method."""
     buyer = customer(restrictedPaymentMethods=["Card", "SberPay"])
     buyer.page.get_by_role("button", name="Купить").click()
-    buyer.frame.get_by_role("button", name="Оплатить через СБП").click()
-    buyer.frame.get_by_role("button", name="Подтвердить").click()
+    buyer.press("Оплатить через СБП")
+    buyer.press("Подтвердить")
 
     assert buyer.result()["result"]["type"] == "payment"
     assert cp.hook("pay")["PaymentMethod"] == "Sbp"
@@ -117,7 +117,7 @@ def test_redirect_after_success(customer: Callable[..., Customer]) -> None:
     buyer = customer(successRedirectUrl="/back?to=won", failRedirectUrl="javascript:alert(1)")
     buyer.buy()
     buyer.pay_with("4000 0000 0000 3055")
-    buyer.frame.get_by_role("button", name="Вернуться в магазин").click()
+    buyer.press("Вернуться в магазин")
     buyer.page.wait_for_url("**/back?to=won")
 
     assert buyer.page.title() == "won"
@@ -141,7 +141,7 @@ def test_resolving_on_close_is_a_setting(cp: CloudShop, customer: Callable[..., 
     buyer.pay_with("4000 0000 0000 3055")
     buyer.frame.get_by_text("Оплата прошла").wait_for()
     assert buyer.page.locator("#result").text_content() == ""
-    buyer.frame.get_by_role("button", name="Вернуться в магазин").click()
+    buyer.press("Вернуться в магазин")
 
     assert buyer.result()["result"]["status"] == "success"
 

@@ -4,21 +4,16 @@ from __future__ import annotations
 
 import os
 import re
-import shutil
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
 import requests
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, Page
 
 from portal.sandbox.yookassa.cards import offered
 from tests.sandbox.conftest import Merchant, Sandbox, Shop
 
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
-needs_browser = pytest.mark.skipif(
-    CHROMIUM is None, reason="no Chromium on this machine; `apt-get install chromium` enables this test"
-)
 CARD = {"card_number": "5555 5555 5555 4444", "expiry": "12/30", "csc": "123"}
 
 
@@ -163,27 +158,10 @@ def test_the_table_of_cards_is_what_the_page_shows(shop: Shop) -> None:
     assert len(numbers) == 64
 
 
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    arguments = [
-        "--no-sandbox",
-        "--disable-gpu",
-        "--disable-quic",
-        "--no-first-run",
-        "--disable-background-networking",
-        "--disable-component-update",
-        "--disable-sync",
-    ]
-    with sync_playwright() as playwright:
-        chromium = playwright.chromium.launch(executable_path=CHROMIUM, args=arguments)
-        yield chromium
-        chromium.close()
-
-
 @pytest.fixture
-def tab(browser: Browser) -> Iterator[Page]:
+def tab(chromium: Browser) -> Iterator[Page]:
     """A page whose console must stay empty of errors."""
-    page = browser.new_page()
+    page = chromium.new_page()
     errors: list[str] = []
     page.on("pageerror", lambda error: errors.append(str(error)))
     page.on("console", lambda message: errors.append(message.text) if message.type == "error" else None)
@@ -192,7 +170,6 @@ def tab(browser: Browser) -> Iterator[Page]:
     assert errors == []
 
 
-@needs_browser
 def test_a_person_pays_by_one_click_and_passes_3d_secure(
     sandbox: Sandbox, shop: Shop, merchant: Merchant, tab: Page
 ) -> None:
@@ -209,7 +186,6 @@ def test_a_person_pays_by_one_click_and_passes_3d_secure(
     assert (paid["status"], paid["payment_method"]["saved"]) == ("succeeded", True)
 
 
-@needs_browser
 def test_typing_groups_the_digits_and_a_decline_lets_another_card_try(
     shop: Shop, merchant: Merchant, tab: Page
 ) -> None:
@@ -228,7 +204,6 @@ def test_typing_groups_the_digits_and_a_decline_lets_another_card_try(
     tab.wait_for_url(f"{merchant.url}/back")
 
 
-@needs_browser
 def test_a_person_binds_a_card(sandbox: Sandbox, shop: Shop, merchant: Merchant, tab: Page) -> None:
     """The binding page takes no money and makes the method active."""
     body = {
@@ -243,7 +218,6 @@ def test_a_person_binds_a_card(sandbox: Sandbox, shop: Shop, merchant: Merchant,
     assert shop.get(f"/payment_methods/{method['id']}")["status"] == "active"
 
 
-@needs_browser
 @pytest.mark.parametrize("width", (375, 1280))
 def test_pages_fit_the_screen(sandbox: Sandbox, shop: Shop, tab: Page, width: int) -> None:
     """Nothing but tables in their own frames scrolls sideways."""
