@@ -12,7 +12,7 @@ from portal.billing import doors, orders, plans, settlement
 from portal.billing_mode import BillingMode
 from portal.database import db, release, transaction
 from portal.gateways.base import PaymentOrder
-from portal.models import GatewayName, Payment, PaymentMethod, PaymentPurpose, PaymentStatus, User
+from portal.models import GatewayName, Payment, PaymentMethod, PaymentPurpose, PaymentStatus, Subscription, User
 from tests.crash.flows import Flow
 from tests.crash.world import World
 
@@ -28,6 +28,7 @@ def _charge_then_write(world: World) -> None:
     with world.app.app_context():
         if db.session.scalars(select(Payment).filter_by(purpose=PaymentPurpose.RENEWAL)).first():
             return
+        agreement = db.session.scalars(select(Subscription)).one()
         user = db.session.get_one(User, world.users[0])
         plan = plans.on_sale_by_code("PRO_MONTHLY")
         token = db.session.scalars(select(PaymentMethod.token)).one().decode()
@@ -55,6 +56,11 @@ def _charge_then_write(world: World) -> None:
                 plan_id=plan.id,
                 gateway=GatewayName.CLOUDPAYMENTS,
                 purpose=PaymentPurpose.RENEWAL,
+                subscription_id=agreement.id,
+                period_start=agreement.current_period_end,
+                attempt=1,
+                payment_method_id=agreement.payment_method_id,
+                consent_id=agreement.consent_id,
                 status=PaymentStatus.PENDING,
                 amount=order.amount,
                 currency="RUB",
