@@ -49,6 +49,7 @@ class Preview:
     starts_at: datetime
     ends_at: datetime
     follows_title: str | None
+    in_grace: bool  # the paid time is over, and what is bought begins where it ended
     gateways: tuple[GatewayName, ...]
     recurring_offered: bool
     agreement: Agreement | None
@@ -76,6 +77,7 @@ def preview(user_id: int | None, plan: Plan, now: datetime) -> Preview:
         amount=plan.get_final_price(),
         starts_at=starts_at,
         ends_at=ends_at,
+        in_grace=starts_at < now,
         follows_title=last.plan_title if last else None,
         gateways=doors.are_open(),
         recurring_offered=offered,

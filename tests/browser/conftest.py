@@ -29,7 +29,7 @@ def page(chromium: Browser, desk: Desk) -> Iterator[Page]:
     assert not complaints
 
 
-def choose_and_register(page: Page, desk: Desk, gateway: str) -> None:
+def choose_and_register(page: Page, desk: Desk, gateway: str, *, recurring: bool = False) -> None:
     """A visitor: from the tariffs through registration to the gateway's form."""
     page.goto(f"{desk.url}/plans")
     page.locator("a[href*='/checkout/PRO_MONTHLY']").first.click()
@@ -38,11 +38,13 @@ def choose_and_register(page: Page, desk: Desk, gateway: str) -> None:
     page.check("input[name=accept_privacy]")
     page.click("main form button[type=submit]")
     page.wait_for_url("**/checkout/PRO_MONTHLY")
-    order(page, gateway)
+    order(page, gateway, recurring=recurring)
 
 
-def order(page: Page, gateway: str) -> None:
-    """On the checkout page: choose a gateway, accept the offer, go on."""
+def order(page: Page, gateway: str, *, recurring: bool = False) -> None:
+    """On the checkout page: choose a gateway, accept the offer, and renewals where wanted, go on."""
     page.check(f"input[name=gateway][value={gateway}]", force=True)
     page.check("input[name=accept_offer]")
+    if recurring:
+        page.check("input[name=accept_recurring]")
     page.click("main form button[type=submit]")
