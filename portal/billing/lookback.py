@@ -19,7 +19,7 @@ from portal.billing import cases, doors, refund_news, settlement
 from portal.billing.settlement import Verdict
 from portal.database import changed, transaction
 from portal.gateways.base import Outcome, PaymentSnapshot, RefundSnapshot
-from portal.models import Case, CaseKind, GatewayName, Payment, PaymentStatus, Refund, Setting
+from portal.models import Case, CaseKind, GatewayName, Payment, PaymentStatus, Refund, RefundStatus, Setting
 
 #: Between two looks at a gateway's list.
 EVERY = timedelta(hours=1)
@@ -120,12 +120,14 @@ def _unheard_payments(name: GatewayName, listed: list[PaymentSnapshot]) -> list[
 
 
 def _unheard_refunds(name: GatewayName, listed: list[RefundSnapshot]) -> list[RefundSnapshot]:
-    """Those that went through and are not booked here."""
+    """Those that went through and are not booked here; what was given up here may be among them."""
     told = [refund for refund in listed if refund.outcome is Outcome.SUCCEEDED]
     known: set[str] = set()
     for some in _hundreds([refund.gateway_refund_id for refund in told]):
         booked = select(_refunds.c.gateway_refund_id).where(
-            _refunds.c.gateway == name, _refunds.c.gateway_refund_id.in_(some)
+            _refunds.c.gateway == name,
+            _refunds.c.gateway_refund_id.in_(some),
+            _refunds.c.status != RefundStatus.FAILED,
         )
         with transaction() as session:
             known |= set(session.execute(booked).scalars())

@@ -47,7 +47,8 @@ APART = {GatewayName.CLOUDPAYMENTS: timedelta(minutes=8), GatewayName.YOOKASSA: 
 SEND_WITHIN = timedelta(minutes=1)
 #: Minutes between looks, where that is longer.
 _LADDER = (3, 3, 5, 10, 15, 30, 60, 180, 360)
-_THROTTLED = timedelta(minutes=1)
+#: The least and the most that a gateway which is too busy is waited for.
+_THROTTLED = (timedelta(minutes=1), timedelta(hours=1))
 #: Our clock and theirs may differ.
 _MARGIN = timedelta(minutes=15)
 #: What nobody knows anything of, and what the gateway itself does not finish, is shown to the operator.
@@ -233,7 +234,8 @@ def _note_trouble(work: Row[Any], error: GatewayError, now: datetime) -> None:
     values: dict[str, Any] = {}
     if isinstance(error, GatewayThrottled):
         # This call did nothing, so it need not be waited for.
-        values["next_check_at"] = now + max(timedelta(seconds=error.retry_after or 0), _THROTTLED)
+        asked = timedelta(seconds=error.retry_after or 0)
+        values["next_check_at"] = now + min(max(asked, _THROTTLED[0]), _THROTTLED[1])
     elif isinstance(error, GatewayUnknown) and work.gateway_refund_id is None:
         values["status"] = RefundStatus.UNKNOWN
     unnamed = update(_refunds).where(

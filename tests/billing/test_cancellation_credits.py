@@ -6,12 +6,13 @@ from decimal import Decimal
 from hypothesis import HealthCheck, given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
+from sqlalchemy import select, update
 
 from portal.billing import cancellation, invariants, refunds
-from portal.database import db
-from portal.models import (
-    RefundSource,
-)
+from portal.database import db, transaction
+from portal.models import Refund, RefundSource, RefundStatus
+from tests.billing import changes
+from tests.billing.rows import a_customer
 from tests.billing.shelf import DAY, Shelf, rule
 
 
@@ -123,3 +124,43 @@ def test_no_chain_gives_back_more_than_it_took(
     for payment in shelf.payments:
         assert refunds.left(db.session(), payment.id) >= 0
     assert not [found for found in invariants.violations(at) if "refund" in found.invariant.name]
+
+
+def test_after_a_real_change(now: datetime) -> None:
+    """Bought, changed ten days later, canceled two days after that: both parts go back, and when they have,
+    the plan that was replaced does not come back.
+    """
+    rule("full", now)
+    user = a_customer(now)
+    first = changes.buy(user, now)
+    second = changes.upgrade(user, "BUSINESS_MONTHLY", now + 10 * DAY)
+    assert (str(second.amount), str(second.credit)) == ("2330.00", "660.00")
+    at = now + 12 * DAY
+    seen = cancellation.cancel(user.id, at)
+    assert seen is not None
+    assert [(line.payment_id, str(line.back)) for line in seen.lines] == [
+        (second.id, "2330.00"),
+        (first.id, "660.00"),
+    ]
+    with transaction() as session:
+        session.execute(update(Refund).values(called_at=at))
+    changes.send_back(second, at)
+    changes.send_back(first, at, "660.00")
+    assert cancellation.preview(user.id, at) is None
+    assert db.session.scalars(select(Refund.status)).all() == [RefundStatus.SUCCEEDED] * 2
+    assert invariants.violations(at) == []
+
+
+def test_after_a_change_that_was_undone(now: datetime) -> None:
+    """The cabinet sent the upgrade's money back, so the first plan runs again and goes by its own rule."""
+    rule("unused_days", now)
+    user = a_customer(now)
+    first = changes.buy(user, now)
+    second = changes.upgrade(user, "BUSINESS_MONTHLY", now + 3 * DAY)
+    changes.send_back(second, now + 4 * DAY)
+    seen = cancellation.cancel(user.id, now + 10 * DAY)
+    assert seen is not None
+    assert [(line.payment_id, str(line.back), line.credited) for line in seen.lines] == [
+        (first.id, "660.00", False)
+    ]
+    assert invariants.violations(now + 10 * DAY) == []

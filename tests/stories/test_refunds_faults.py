@@ -13,7 +13,7 @@ import requests
 from sqlalchemy import select, update
 
 from portal import clock
-from portal.billing import refunds
+from portal.billing import reconciliation, refunds
 from portal.database import db, transaction
 from portal.models import CaseKind, Payment, Refund, RefundSource
 from tests.desk import Browser, Desk
@@ -311,6 +311,48 @@ def test_the_cabinet_at_the_same_moment(desk: Desk, gateway: str, first: str) ->
     assert Counter(rows(desk)) == Counter({("340.50", "succeeded"): 2, ("990.00", "succeeded"): 1})
     assert books.case_kinds(desk.app) == []
     agree(desk)
+
+
+@pytest.mark.parametrize("gateway", GATEWAYS)
+def test_what_was_given_up_and_went_through(desk: Desk, gateway: str) -> None:
+    """A refund that stands here as failed and in the gateway's list as done is booked after all."""
+    ira = desk.customer()
+    order = a_paid_order(desk, ira, gateway)
+    later(desk, "1s")
+    silent(desk)
+    give_back(desk, order)
+    desk.work()
+    with desk.app.app_context(), transaction() as session:
+        session.execute(update(Refund).values(status="failed"))
+        session.execute(update(Payment).values(refunded_amount=Decimal("0.00")))
+
+    later(desk, "2h")
+
+    assert rows(desk) == [("340.50", "succeeded")]
+    agree(desk)
+
+
+def test_reconciling_asks_at_once(desk: Desk) -> None:
+    """``flask reconcile`` does not wait for the next look at a refund that is under way; one whose call is
+    unanswered keeps its distance all the same.
+    """
+    desk.sandbox.control("settings", yookassa_refund_outcome="pending", yookassa_pending_seconds=1)
+    ira = desk.customer()
+    under_way, unanswered = a_paid_order(desk, ira, "yookassa"), a_paid_order(desk, ira, "yookassa")
+    silent(desk)
+    give_back(desk, under_way)
+    desk.work()
+    give_back(desk, unanswered)
+    spoil(desk, "yookassa", "create_refund", "drop_after_commit")
+    desk.work()
+    world = desk.sandbox.world
+    world.clock.move_to(world.clock.now() + timedelta(seconds=2))
+    world.run_due()
+
+    with desk.app.app_context():
+        reconciliation.reconcile(clock.now())
+
+    assert rows(desk) == [("340.50", "succeeded"), ("340.50", "unknown")]
 
 
 def elsewhere(desk: Desk, order: Any, amount: str) -> None:
