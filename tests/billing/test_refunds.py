@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from sqlalchemy import select, update
 
-from portal.billing import invariants, refund_outcomes, refunds, sending_back, settlement
+from portal.billing import invariants, refund_outcomes, refunds, sending_back
 from portal.billing.refund_outcomes import Came
 from portal.database import db, transaction
 from portal.errors import InvalidRequest, NotFound
@@ -333,10 +333,8 @@ def test_money_that_bought_no_plan_goes_back_quietly(now: datetime) -> None:
     payment = a_payment(
         user, now, amount=Decimal("1.00"), purpose=PaymentPurpose.BINDING, plan_title="", description="Карта"
     )
-    with transaction() as session:
-        row = locked(payment)
-        settlement.settle(session, row, told(payment, user, Outcome.SUCCEEDED, "9"), now)
-        refund_id = refunds.order(session, row, payment.amount, RefundSource.CUSTOMER, "", now)
+    settled(payment, told(payment, user, Outcome.SUCCEEDED, "9"), now)
+    (refund_id,) = db.session.scalars(select(Refund.id)).all()
     called(refund_id, now)
     payment = again(payment)
     says(payment, "1.00", now, own=refund_id)

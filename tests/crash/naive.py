@@ -12,7 +12,15 @@ from portal.billing import doors, orders, plans, settlement
 from portal.billing_mode import BillingMode
 from portal.database import db, release, transaction
 from portal.gateways.base import PaymentOrder
-from portal.models import GatewayName, Payment, PaymentMethod, PaymentPurpose, PaymentStatus, Subscription, User
+from portal.models import (
+    GatewayName,
+    Payment,
+    PaymentMethod,
+    PaymentPurpose,
+    PaymentStatus,
+    Subscription,
+    User,
+)
 from tests.crash.flows import Flow
 from tests.crash.world import World
 
