@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import os
 import signal
-import struct
 import traceback
 import warnings
 from collections.abc import Callable
@@ -29,27 +28,32 @@ _FAILED = 1
 _LONGEST = 30
 
 
+#: What is written down of a point. Around a statement nothing is settled yet; a commit settles it here, and
+#: after a request it is settled at the gateway alone.
+STATEMENT, COMMIT, REQUEST, ANSWER = b"s", b"c", b"r", b"a"
+
+
 @dataclass
 class Points:
     """Counts the points that are passed and ends the process at the deadly one, counted from 1."""
 
     deadly: int = 0
-    passed: int = 0
+    passed: bytes = b""
 
-    def reach(self) -> None:
+    def reach(self, kind: bytes) -> None:
         """One more point."""
-        self.passed += 1
-        if self.passed == self.deadly:
+        self.passed += kind
+        if len(self.passed) == self.deadly:
             os._exit(DEAD)
 
-    def around(self, owner: type, name: str) -> None:
+    def around(self, owner: type, name: str, *, before: bytes = STATEMENT, after: bytes = STATEMENT) -> None:
         """Put a point before and one after each call of a driver's method, for the rest of this process."""
         original = getattr(owner, name)
 
         def guarded(*arguments: Any, **options: Any) -> Any:
-            self.reach()
+            self.reach(before)
             result = original(*arguments, **options)
-            self.reach()
+            self.reach(after)
             return result
 
         setattr(owner, name, guarded)
@@ -58,15 +62,34 @@ class Points:
         """Watch the database driver and the HTTP client of this process."""
         self.around(psycopg.Cursor, "execute")
         self.around(psycopg.Cursor, "executemany")
-        self.around(psycopg.Connection, "commit")
-        self.around(requests.adapters.HTTPAdapter, "send")
+        self.around(psycopg.Connection, "commit", before=COMMIT, after=COMMIT)
+        self.around(requests.adapters.HTTPAdapter, "send", before=REQUEST, after=ANSWER)
 
 
-def count(app: Flask, flow: Callable[[], None]) -> int:
-    """How many points *flow* passes when nothing kills it."""
-    code, passed = _in_a_child(app, flow, 0)
+def passed(app: Flask, flow: Callable[[], None]) -> bytes:
+    """The points that *flow* passes when nothing kills it, one letter each."""
+    code, told = _in_a_child(app, flow, 0)
     assert code == 0, "the flow failed without being killed"
-    return passed
+    return told
+
+
+def telling(points: bytes, some: int) -> list[int]:
+    """At most *some* of these points, counted from 1: after requests first, then beside commits and requests.
+
+    Dying around one statement of a transaction leaves what dying around the next one leaves, so the others
+    repeat these; who has the time dies at all of them.
+    """
+    answers = [at for at, kind in enumerate(points, 1) if kind in ANSWER]
+    others = [at for at, kind in enumerate(points, 1) if kind in COMMIT + REQUEST] or [1]
+    chosen = _spread(answers, (some + 1) // 2)
+    return sorted(chosen + _spread(others, some - len(chosen)))
+
+
+def _spread(points: list[int], some: int) -> list[int]:
+    """At most *some* of them, from the first to the last."""
+    if len(points) <= some:
+        return points
+    return [points[number * (len(points) - 1) // max(some - 1, 1)] for number in range(some)]
 
 
 def kill(app: Flask, flow: Callable[[], None], at: int) -> bool:
@@ -76,7 +99,7 @@ def kill(app: Flask, flow: Callable[[], None], at: int) -> bool:
     return code == DEAD
 
 
-def _in_a_child(app: Flask, flow: Callable[[], None], deadly: int) -> tuple[int, int]:
+def _in_a_child(app: Flask, flow: Callable[[], None], deadly: int) -> tuple[int, bytes]:
     """Run *flow* in a fork of this process; its exit code, and the points it passed if it lived to tell.
 
     The child has one thread. It must not touch what this process's other threads may hold a lock of, which is
@@ -90,10 +113,10 @@ def _in_a_child(app: Flask, flow: Callable[[], None], deadly: int) -> tuple[int,
     if child == 0:
         os._exit(_live(app, flow, deadly, write))
     os.close(write)
-    told = os.read(read, 4)
-    os.close(read)
+    with os.fdopen(read, "rb") as pipe:
+        told = pipe.read()
     _, status = os.waitpid(child, 0)
-    return os.waitstatus_to_exitcode(status), struct.unpack("I", told)[0] if told else 0
+    return os.waitstatus_to_exitcode(status), told
 
 
 def _live(app: Flask, flow: Callable[[], None], deadly: int, write: int) -> int:
@@ -107,7 +130,7 @@ def _live(app: Flask, flow: Callable[[], None], deadly: int, write: int) -> int:
         points = Points(deadly)
         points.install()
         flow()
-        os.write(write, struct.pack("I", points.passed))
+        os.write(write, points.passed)
     except BaseException:  # noqa: BLE001 - the child has nobody above it to tell
         traceback.print_exc()
         return _FAILED
