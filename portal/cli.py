@@ -92,7 +92,10 @@ def expire() -> None:
 @with_appcontext
 def renew_due() -> None:
     """Hand every renewal that is due to the workers, and say how many."""
-    click.echo(f"Renewals handed out: {len(renewals.hand_out(clock.now()))}.")
+    now, handed_out = clock.now(), 0
+    while some := renewals.hand_out(now):
+        handed_out += len(some)
+    click.echo(f"Renewals handed out: {handed_out}.")
 
 
 @click.command("send-notices")

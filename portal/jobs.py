@@ -7,7 +7,7 @@ what is left to do, and a sweep hands out again what was lost (law 8 of the desi
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from flask import Flask, Response, current_app, g, has_request_context
@@ -22,6 +22,8 @@ log = logging.getLogger(__name__)
 
 QUEUE = "portal"
 JOB_SECONDS = 120
+#: With so many jobs waiting, work that can wait in its row is not handed out.
+PLENTY = 1000
 
 
 def connect(url: str) -> Redis:
@@ -42,6 +44,22 @@ def init_app(app: Flask, redis_url: str) -> None:
         QUEUE, connection=connect(redis_url), serializer=JSONSerializer, default_timeout=JOB_SECONDS
     )
     app.after_request(_send_after_the_answer)
+
+
+def have_room() -> bool:
+    """Whether workers could take more now: not while Redis is away, nor while they have plenty."""
+    try:
+        return queue().count < PLENTY
+    except (RedisError, OSError):
+        return False
+
+
+def enqueue_each(verb: Callable[..., object], ids: Sequence[int]) -> None:
+    """Ask for ``verb(id)`` for each of *ids* once the present transaction is committed.
+
+    When Redis fails at one, the rest is left to a sweep: many time-outs in a row would stop the caller.
+    """
+    after_commit(lambda: _send_all(queue(), [(verb, (found,)) for found in ids]))
 
 
 def enqueue(verb: Callable[..., object], *ids: int) -> None:
@@ -68,11 +86,14 @@ def _send_after_the_answer(response: Response) -> Response:
 
 def _send_all(bound: Queue, waiting: list[tuple[Callable[..., object], tuple[int, ...]]]) -> None:
     for verb, ids in waiting:
-        _send(bound, verb, ids)
+        if not _send(bound, verb, ids):
+            break
 
 
-def _send(bound: Queue, verb: Callable[..., Any], ids: tuple[int, ...]) -> None:
+def _send(bound: Queue, verb: Callable[..., Any], ids: tuple[int, ...]) -> bool:
     try:
         bound.enqueue(verb, *ids, result_ttl=0, failure_ttl=7 * 86400)
     except (RedisError, OSError) as error:
         log.warning("Job %s%r is left to the sweep: Redis says %s", verb.__name__, ids, type(error).__name__)
+        return False
+    return True

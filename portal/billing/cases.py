@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import select
+from sqlalchemy import select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
@@ -15,6 +15,8 @@ from portal.gateways.base import PaymentSnapshot
 from portal.models import Case, CaseKind, GatewayName
 
 log = logging.getLogger(__name__)
+
+_cases: Any = Case.__table__
 
 #: The kinds that speak of money which a gateway took and which is no order's.
 OF_MONEY_TAKEN = frozenset(CaseKind) - {
@@ -83,6 +85,15 @@ def open_case(
         log.warning(
             "Case %s opened: %s at %s, payment %s", case_id, kind.value, gateway.value, gateway_payment_id
         )
+
+
+def resolve(session: Session, dedupe_key: str, now: datetime) -> None:
+    """Close a case that has settled itself; in the caller's transaction."""
+    session.execute(
+        update(_cases)
+        .where(_cases.c.dedupe_key == dedupe_key[:160], _cases.c.resolved_at.is_(None))
+        .values(resolved_at=now)
+    )
 
 
 def speaks_of(session: Session, gateway: GatewayName, gateway_payment_id: str | None) -> bool:

@@ -7,8 +7,8 @@ from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import select, update
-from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy import cast, delete, select, update
+from sqlalchemy.dialects.postgresql import JSONB, insert
 from sqlalchemy.orm import Session
 
 from portal import clock, jobs, mail, running
@@ -34,6 +34,17 @@ _AT_SENDING: dict[str, Callable[[Any, str], dict[str, Any]]] = {}
 def made_at_sending(fact: str, make: Callable[[Any, str], dict[str, Any]]) -> None:
     """Let ``make(value, base_url)`` add to the facts of every letter whose facts hold *fact*."""
     _AT_SENDING[fact] = make
+
+
+#: Kinds of letters that something waits for, and how to tell whether it still does.
+_WAITED_FOR: dict[str, Callable[[Notification], bool]] = {}
+
+
+def something_waits_for(kind: str, still: Callable[[Notification], bool]) -> None:
+    """Never give up a letter of this *kind* while *still* says so; after that it is as if it had not been
+    written, so that it can be written anew.
+    """
+    _WAITED_FOR[kind] = still
 
 
 def announce(
@@ -75,7 +86,7 @@ def deliver(notification_id: int) -> bool:
         return False
     notification, user = claimed
     if not _still_true(notification):
-        _note(notification_id, sent_at=now, last_error="no longer true")
+        _drop(notification, now)
         return False
     try:
         running.mailer().send(user.email, _compose(notification, user))
@@ -94,7 +105,7 @@ def due(now: datetime, limit: int = 200) -> list[int]:
         Notification.sent_at.is_(None),
         Notification.channel == Channel.EMAIL,
         Notification.next_attempt_at <= now,
-        Notification.created_at > now - GIVE_UP_AFTER,
+        (Notification.created_at > now - GIVE_UP_AFTER) | Notification.kind.in_(_WAITED_FOR),
     )
     return list(db.session.scalars(waiting.order_by(Notification.next_attempt_at).limit(limit)))
 
@@ -153,13 +164,36 @@ def _claim(notification_id: int, now: datetime) -> tuple[Notification, User] | N
 
 
 def _still_true(notification: Notification) -> bool:
-    """A letter about a refusal is not sent once the money came after all."""
+    """A letter about a refusal is not sent once the money came after all, nor one about a charge that will
+    not be.
+    """
+    if notification.kind in _WAITED_FOR:
+        return _WAITED_FOR[notification.kind](notification)
     if notification.kind != "payment_failed":
         return True
     status = db.session.scalar(
         select(Payment.status).where(Payment.transaction_id == notification.facts.get("transaction_id"))
     )
     return status is PaymentStatus.FAILED
+
+
+def _drop(notification: Notification, now: datetime) -> None:
+    """Leave a letter that is no longer true unsent."""
+    if notification.kind not in _WAITED_FOR:
+        _note(notification.id, sent_at=now, last_error="no longer true")
+        return
+    with transaction() as session:
+        session.execute(delete(Notification).where(Notification.id == notification.id))
+
+
+def correct(session: Session, event_key: str, facts: Mapping[str, Any]) -> None:
+    """Put facts right that are told of an event and not yet by a letter; in the caller's transaction."""
+    keys = [f"{event_key}:{channel.value}"[:120] for channel in Channel]
+    session.execute(
+        update(_outbox)
+        .where(_outbox.c.dedupe_key.in_(keys))
+        .values(facts=_outbox.c.facts.concat(cast(dict(facts), JSONB)))
+    )
 
 
 def _note(notification_id: int, **values: Any) -> None:

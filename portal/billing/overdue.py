@@ -16,6 +16,7 @@ from portal.billing import (
     consents,
     doors,
     locks,
+    obstacles,
     orders,
     renewals,
     retries,
@@ -136,7 +137,7 @@ def _overdue(session: Session, live: Subscription, now: datetime) -> Overdue | N
     plan, ends_at = consents.plan_agreed_to(consent), live.current_period_end
     period = timedelta(days=plan.period_days)
     following = agenda.cycle(ends_at, ends_at + period, renews=True).charge_due_at or ends_at + period
-    open_payment = session.scalar(renewals.other_money(live.user_id, now))
+    open_payment = session.scalar(obstacles.other_money(live.user_id, now))
     begun = open_payment if open_payment and open_payment.purpose is not PaymentPurpose.RENEWAL else None
     free = begun is None and settings.current().auto_renewal_enabled
     return Overdue(

@@ -13,18 +13,17 @@ import uuid
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from sqlalchemy import Select, select, update
+from sqlalchemy import select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from portal import clock, jobs
-from portal.billing import cases, doors, payments, retries, settings, settlement, tending, trouble
+from portal.billing import doors, obstacles, payments, retries, settlement, tending, trouble
 from portal.billing.stopping import Because, stop_charging
 from portal.billing_mode import BillingMode
 from portal.database import db, transaction
 from portal.gateways.base import GatewayError
 from portal.models import (
-    CaseKind,
     Consent,
     Payment,
     PaymentMethod,
@@ -33,35 +32,20 @@ from portal.models import (
     Subscription,
     User,
 )
-from portal.models.payment import BUYS
 from portal.models.subscription import LIVE
 
 log = logging.getLogger(__name__)
 
 #: A worker that was handed a charge is given so long before another is.
 HANDED_OUT = timedelta(minutes=5)
-#: What stands in a charge's way is looked at again after this.
-IN_THE_WAY = timedelta(minutes=10)
-SWITCHED_OFF = timedelta(hours=1)
 #: The first look at a charge whose worker may have died.
 FIRST_CHECK = timedelta(minutes=2)
 #: An attempt that its own worker did not send within this is left to those who look what became of it.
-SEND_WITHIN_SECONDS = 20.0
-#: A customer at a payment page is not charged behind their back.
-AT_A_PAGE = timedelta(minutes=65)
+SEND_WITHIN = timedelta(seconds=20)
 #: For so long the gateway is asked about a charge that it does not decide.
 LOOKED_FOR = timedelta(hours=24)
 _ONE_ATTEMPT = "uq_payments_renewal"
 _AT_ONCE = 500
-
-
-@dataclass(frozen=True, slots=True)
-class Obstacle:
-    """What stands in the way of a charge now, as far as when to look again; never: only the customer can
-    help.
-    """
-
-    look_again_at: datetime | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,24 +58,34 @@ class Begun:
 
 
 def hand_out(now: datetime) -> list[int]:
-    """Give workers the charges that are due, and say which. What a worker loses is given out again."""
+    """Give workers some of the charges that are due, and say which. What a worker loses is given out again.
+
+    While nobody can take them (Redis away, or a queue that is long already) they stay where they are.
+    """
+    if not jobs.have_room():
+        return []
     with transaction() as session:
-        due = session.scalars(
-            select(Subscription.id)
-            .where(Subscription.charge_look_at <= now)
-            .order_by(Subscription.charge_look_at)
-            .limit(_AT_ONCE)
-            .with_for_update(skip_locked=True, key_share=True)
-        ).all()
-        if due:
-            session.execute(
-                update(Subscription)
-                .where(Subscription.id.in_(due))
-                .values(charge_look_at=now + HANDED_OUT)
-                .execution_options(synchronize_session=False)
-            )
-        for subscription_id in due:
-            jobs.enqueue(renew, subscription_id)
+        due = take(session, now)
+        jobs.enqueue_each(renew, due)
+    return due
+
+
+def take(session: Session, now: datetime) -> list[int]:
+    """Some of the charges that are due, for this caller to see to before anybody else does."""
+    due = session.scalars(
+        select(Subscription.id)
+        .where(Subscription.charge_look_at <= now)
+        .order_by(Subscription.charge_look_at)
+        .limit(_AT_ONCE)
+        .with_for_update(skip_locked=True, key_share=True)
+    ).all()
+    if due:
+        session.execute(
+            update(Subscription)
+            .where(Subscription.id.in_(due))
+            .values(charge_look_at=now + HANDED_OUT)
+            .execution_options(synchronize_session=False)
+        )
     return list(due)
 
 
@@ -131,13 +125,17 @@ def _begin(subscription_id: int, now: datetime) -> Begun | None:
             )
             if not _is_due(subscription, now):
                 return None
+            if tending.is_past(subscription, now):
+                # Left lying too long: nobody is charged for what has ended, whoever says so first.
+                subscription.look_at, subscription.charge_look_at = now, now + HANDED_OUT
+                return None
             user = session.get_one(User, owner, populate_existing=True)
             agreed = _agreed(session, subscription, user)
             if agreed is None:
                 stop_charging(session, subscription.id, Because.ENDED, now)
                 return None
             consent, method = agreed
-            obstacle = _obstacle(session, subscription, method, now)
+            obstacle = obstacles.found(session, subscription, method, now)
             if obstacle is not None:
                 _wait(subscription, obstacle)
                 return None
@@ -149,12 +147,12 @@ def _begin(subscription_id: int, now: datetime) -> Begun | None:
 
 
 def _is_due(subscription: Subscription, now: datetime) -> bool:
-    return (
-        subscription.status in LIVE
-        and subscription.auto_renew
-        and subscription.charge_due_at is not None
-        and subscription.charge_due_at <= now
-    )
+    """Whether a charge is planned and its time has come; otherwise it is handed out when that is so."""
+    planned = subscription.status in LIVE and subscription.auto_renew
+    if planned and subscription.charge_due_at is not None and subscription.charge_due_at <= now:
+        return True
+    subscription.charge_look_at = subscription.charge_due_at if planned else None
+    return False
 
 
 def _agreed(session: Session, subscription: Subscription, user: User) -> tuple[Consent, PaymentMethod] | None:
@@ -170,63 +168,10 @@ def _agreed(session: Session, subscription: Subscription, user: User) -> tuple[C
     return (consent, method) if theirs and not taken_back else None
 
 
-def _wait(subscription: Subscription, obstacle: Obstacle) -> None:
+def _wait(subscription: Subscription, obstacle: obstacles.Obstacle) -> None:
     subscription.charge_look_at = obstacle.look_again_at
     if obstacle.look_again_at is None:
         subscription.charge_due_at = None
-
-
-def _obstacle(
-    session: Session, subscription: Subscription, method: PaymentMethod, now: datetime
-) -> Obstacle | None:
-    """Why this is not the moment to charge; ``None`` when it is."""
-    if not settings.current().auto_renewal_enabled or method.gateway not in doors.are_open():
-        return Obstacle(now + SWITCHED_OFF)
-    if session.scalar(other_money(subscription.user_id, now)) is not None:
-        return Obstacle(now + IN_THE_WAY)
-    if method.stopped_at is not None or not retries.tries_left(session, subscription, method.id):
-        return Obstacle(None)
-    if retries.is_first_try(session, subscription):
-        return _unannounced(session, subscription, now)
-    return None
-
-
-def other_money(user_id: int, now: datetime) -> Select[Payment]:
-    """The query for payments of this customer that may still turn out to have been taken (law 1), or are
-    being made at this moment.
-    """
-    undecided = Payment.status.in_((PaymentStatus.UNKNOWN, PaymentStatus.AUTHORIZED))
-    at_a_page = (
-        (Payment.status == PaymentStatus.PENDING)
-        & Payment.superseded_at.is_(None)
-        & (Payment.created_at > now - AT_A_PAGE)
-    )
-    found = select(Payment).where(
-        Payment.user_id == user_id, Payment.purpose.in_(BUYS), undecided | at_a_page
-    )
-    return found.order_by(Payment.id.desc()).limit(1)
-
-
-def _unannounced(session: Session, subscription: Subscription, now: datetime) -> Obstacle | None:
-    """A charge that the customer was not told of in time is held back, and shown to the operator."""
-    told_at = tending.announced_at(session, subscription)
-    if told_at is None:
-        if subscription.held_since is None:
-            subscription.held_since = now
-            _open_case(session, subscription, now)
-        subscription.look_at = now  # should nothing have been written yet, it is now
-        return Obstacle(now + IN_THE_WAY)
-    subscription.held_since = None
-    earliest = told_at + tending.time_to_say_no(session, subscription)
-    return Obstacle(earliest) if now < earliest else None
-
-
-def _open_case(session: Session, subscription: Subscription, now: datetime) -> None:
-    method = session.get_one(PaymentMethod, subscription.payment_method_id)
-    key = f"{CaseKind.NOTICE_UNSENT.value}:{subscription.id}:{subscription.current_period_end:%Y%m%dT%H%M%S}"
-    facts = {"subscription": subscription.id, "due": str(subscription.charge_due_at)}
-    money = (None, None)
-    cases.open_case(session, CaseKind.NOTICE_UNSENT, key, method.gateway, None, None, money, facts, now)
 
 
 def _freeze(
@@ -275,7 +220,8 @@ def _freeze(
 def _send(begun: Begun, begun_at: float, now: datetime) -> bool:
     """Call the gateway, once, and write down what it says."""
     payment = begun.payment
-    if time.monotonic() - begun_at > SEND_WITHIN_SECONDS:
+    # By either clock: the one may stand still while a machine sleeps, the other may be set.
+    if max(timedelta(seconds=time.monotonic() - begun_at), clock.now() - now) > SEND_WITHIN:
         # Others may be looking already whether it was sent: then it must not be sent any more.
         log.warning("Renewal %s was not sent in time and is left to be looked up", payment.transaction_id)
         return False

@@ -34,6 +34,13 @@ SHOPS_FAULT_AGAIN = timedelta(hours=24)
 _SAME_MOMENT = timedelta(hours=1)
 #: Codes of ours for what never reached a bank: no try of the card.
 NOT_TRIED = frozenset({"not_created"})
+#: After so long it is charged anew, the first, second … time.
+LOST_AGAIN = tuple(timedelta(minutes=wait) for wait in (0, 10, 60, 360))
+
+#: Of an attempt that is not decided yet nobody can say that it did not.
+_REACHED_A_BANK = (Payment.status != PaymentStatus.FAILED) | func.coalesce(Payment.failure_code, "").not_in(
+    NOT_TRIED
+)
 
 
 def after_refusal(
@@ -54,7 +61,8 @@ def after_refusal(
     )
     decline = declines.explain(payment.gateway.value, code)
     if code in NOT_TRIED:
-        _plan(subscription, now if subscription.auto_renew else None, now)
+        again = now + _before_another(session, subscription)
+        _plan(subscription, again if subscription.auto_renew else None, now)
         return
     if decline.action is Action.STOP and method.stopped_at is None:
         method.stopped_at, method.stop_code = now, code and code[:64]
@@ -71,6 +79,24 @@ def after_refusal(
     if subscription.grace_until is None:
         subscription.grace_until = _grace(subscription)
     _tell(session, subscription, payment, method, code, now)
+
+
+def wait_until(session: Session, payment: Row[Any], moment: datetime, now: datetime) -> None:
+    """Obey a RetryAfter that came after the refusal itself; in the caller's transaction, under its locks."""
+    subscription = session.get(
+        Subscription, payment.subscription_id, with_for_update=True, populate_existing=True
+    )
+    if (
+        subscription is None
+        or subscription.charge_due_at is None
+        or subscription.charge_due_at >= moment
+        or subscription.payment_method_id != payment.payment_method_id
+        or subscription.current_period_end != payment.period_start
+        or payment.attempt != last_attempt(session, subscription)
+    ):
+        return
+    _plan(subscription, _within_grace(subscription, moment), now)
+    notices.correct(session, _event(payment), {"next_try_at": _iso(subscription.charge_due_at)})
 
 
 def tries_left(session: Session, subscription: Subscription, method_id: int) -> int:
@@ -107,7 +133,7 @@ def last_refusal(
     refused = select(Payment).where(
         *_of_this_cycle(subscription),
         Payment.status == PaymentStatus.FAILED,
-        func.coalesce(Payment.failure_code, "").not_in(NOT_TRIED),
+        _REACHED_A_BANK,
     )
     if method_id is not None:
         refused = refused.where(Payment.payment_method_id == method_id)
@@ -135,10 +161,7 @@ def _of_this_cycle(subscription: Subscription) -> tuple[ColumnElement[bool], ...
 
 def _tried(session: Session, subscription: Subscription, method_id: int | None) -> int:
     """How many tries of this cycle reached a bank; of one method, or of all."""
-    tried = select(func.count()).where(
-        *_of_this_cycle(subscription),
-        (Payment.status != PaymentStatus.FAILED) | func.coalesce(Payment.failure_code, "").not_in(NOT_TRIED),
-    )
+    tried = select(func.count()).where(*_of_this_cycle(subscription), _REACHED_A_BANK)
     if method_id is not None:
         tried = tried.where(Payment.payment_method_id == method_id)
     return session.scalar(tried) or 0
@@ -153,31 +176,42 @@ def _next_try(
     now: datetime,
 ) -> datetime | None:
     """When the same method is charged again; ``None`` when only the customer can help."""
-    last = subscription.grace_until or _grace(subscription)
-    if action is Action.OPERATOR:
-        again = now + SHOPS_FAULT_AGAIN
-        return again if again <= last else None
-    if action is not Action.RETRY_LATER or not tries_left(session, subscription, payment.payment_method_id):
+    if not tries_left(session, subscription, payment.payment_method_id):
         return None
+    if action is Action.OPERATOR:
+        return _within_grace(subscription, now + SHOPS_FAULT_AGAIN)
+    again = _scheduled(session, subscription, now) if action is Action.RETRY_LATER else None
+    return _within_grace(subscription, max(again, retry_after or now)) if again is not None else None
+
+
+def _scheduled(session: Session, subscription: Subscription, after: datetime) -> datetime | None:
+    """The schedule's next day that is still to come; what was missed is not made up for by two in a row."""
     days = settings.current().retry_days()
     tried = _tried(session, subscription, None)
-    if tried >= min(len(days), MOST_TRIES):
-        return None
-    begun = session.scalar(select(func.min(Payment.created_at)).where(*_of_this_cycle(subscription)))
-    again = max((begun or now) + timedelta(days=days[tried]), now, retry_after or now)
-    return again if again <= last else None
+    begun = session.scalar(
+        select(func.min(Payment.created_at)).where(*_of_this_cycle(subscription), _REACHED_A_BANK)
+    )
+    moments = [(begun or after) + timedelta(days=day) for day in days[tried:MOST_TRIES]]
+    return next((moment for moment in moments if moment > after), None)
+
+
+def _within_grace(subscription: Subscription, moment: datetime) -> datetime | None:
+    return moment if moment <= (subscription.grace_until or _grace(subscription)) else None
+
+
+def _before_another(session: Session, subscription: Subscription) -> timedelta:
+    """How long to wait after a charge that never reached a bank: longer each time in one cycle."""
+    lost = session.scalar(select(func.count()).where(*_of_this_cycle(subscription), ~_REACHED_A_BANK)) or 1
+    return LOST_AGAIN[min(lost, len(LOST_AGAIN)) - 1]
 
 
 def _told_to_wait_until(session: Session, subscription: Subscription, refused: Payment) -> datetime:
     """The gateway's own RetryAfter: a next try that was planned later than the schedule would have it."""
-    due, days = subscription.charge_due_at, settings.current().retry_days()
-    tried = _tried(session, subscription, None)
-    moved_by_us = due is None or tried >= len(days) or refused.attempt != last_attempt(session, subscription)
-    if due is None or moved_by_us:
-        return refused.created_at
-    begun = session.scalar(select(func.min(Payment.created_at)).where(*_of_this_cycle(subscription)))
-    scheduled = max((begun or refused.created_at) + timedelta(days=days[tried]), refused.created_at)
-    return due if due > scheduled + _SAME_MOMENT else refused.created_at
+    refused_at = refused.failed_at or refused.created_at
+    due, scheduled = subscription.charge_due_at, _scheduled(session, subscription, refused_at)
+    is_latest = refused.attempt == last_attempt(session, subscription)
+    told_to_wait = is_latest and due is not None and scheduled is not None and due > scheduled + _SAME_MOMENT
+    return due if due is not None and told_to_wait else refused_at
 
 
 def _plan(subscription: Subscription, due: datetime | None, now: datetime) -> None:
@@ -214,10 +248,17 @@ def _tell(
         "currency": payment.currency,
         "method": method.title,
         "failure_code": code,
-        "next_try_at": subscription.charge_due_at and subscription.charge_due_at.isoformat(),
+        "next_try_at": _iso(subscription.charge_due_at),
         "paid_until": subscription.current_period_end.isoformat(),
         "access_until": (subscription.grace_until or subscription.current_period_end).isoformat(),
         "renewal_link": subscription.id,
     }
-    key = f"renewal_failed:{payment.transaction_id}"
-    notices.announce(session, subscription.user_id, "renewal_failed", key, facts, now)
+    notices.announce(session, subscription.user_id, "renewal_failed", _event(payment), facts, now)
+
+
+def _event(payment: Row[Any]) -> str:
+    return f"renewal_failed:{payment.transaction_id}"
+
+
+def _iso(moment: datetime | None) -> str | None:
+    return moment.isoformat() if moment is not None else None

@@ -183,6 +183,9 @@ def _refused(session: Session, payment: Row[Any], told: PaymentSnapshot, now: da
 
     Captured money is never un-captured by it, nor a hold by the refusal of another attempt.
     """
+    renewal = payment.purpose is PaymentPurpose.RENEWAL
+    if renewal and payment.status is PaymentStatus.FAILED and told.retry_after is not None:
+        retries.wait_until(session, payment, told.retry_after, now)
     about_another = payment.gateway_payment_id not in {None, told.gateway_payment_id}
     if payment.status is PaymentStatus.AUTHORIZED and about_another:
         return Settlement(Verdict.IGNORED, "a refusal of another attempt", payment.id)
@@ -200,7 +203,6 @@ def _refused(session: Session, payment: Row[Any], told: PaymentSnapshot, now: da
     if not may_move(payment.status, PaymentStatus.FAILED):
         return Settlement(Verdict.IGNORED, f"a refusal after it {payment.status.value}", payment.id)
     values: dict[str, Any] = {"failure_code": told.failure_code and told.failure_code[:64], "failed_at": now}
-    renewal = payment.purpose is PaymentPurpose.RENEWAL
     if payment.gateway is GatewayName.YOOKASSA or renewal:
         # YooKassa's canceled is final; CloudPayments' payer may try again in the same widget
         # (cloudpayments.md 7.11), but nobody is at a widget when a saved card is charged.

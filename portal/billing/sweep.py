@@ -37,6 +37,7 @@ from portal.models import (
     EventStatus,
     MethodBinding,
     Payment,
+    PaymentPurpose,
     PaymentStatus,
     WebhookEvent,
 )
@@ -59,8 +60,8 @@ PATIENCE = 60.0
 def sweep(now: datetime, *, without_workers: bool = False) -> int:
     """Carry on everything that is due at *now*; say how much there was.
 
-    Trouble with one row stops no other. Charges of saved methods are handed to the workers; *without_workers*
-    they are made here as well, for whoever must know that they are done.
+    Trouble with one row stops no other. Charges of saved methods are handed to the workers, or made here
+    *without_workers*, for whoever must know that they are done.
     """
     work = due.due(now)
     done = 0
@@ -68,10 +69,7 @@ def sweep(now: datetime, *, without_workers: bool = False) -> int:
     if Work.WORDS in work:
         done += _sum(Work.WORDS, lambda found: tending.tend(found, now), tending.due(now))
     if Work.CHARGES in work:
-        charges = renewals.hand_out(now)
-        done += len(charges)
-        if without_workers:
-            _each(Work.CHARGES, renewals.renew, charges)
+        done += _charge_here(now) if without_workers else len(renewals.hand_out(now))
     if Work.LETTERS in work:
         done += _sum(Work.LETTERS, notices.deliver, notices.due(now, _AT_ONCE))
     if Work.NOTIFICATIONS in work:
@@ -88,6 +86,13 @@ def sweep(now: datetime, *, without_workers: bool = False) -> int:
         done += _sum(Work.LETTERS, notices.deliver, notices.due(now, _AT_ONCE))
     release()
     return done
+
+
+def _charge_here(now: datetime) -> int:
+    with transaction() as session:
+        charges = renewals.take(session, now)
+    _each(Work.CHARGES, renewals.renew, charges)
+    return len(charges)
 
 
 def send_letters(now: datetime) -> int:
@@ -170,7 +175,9 @@ def _claim_payments(now: datetime) -> list[int]:
         for payment in found:
             payment.next_check_at = _next_look(payment, now)
             payment.checks += 1
-            if payment.status is PaymentStatus.UNKNOWN and now - payment.created_at >= TOO_OLD:
+            charged = payment.purpose is PaymentPurpose.RENEWAL and payment.status in OPEN
+            undecided = charged or payment.status is PaymentStatus.UNKNOWN
+            if undecided and now - payment.created_at >= TOO_OLD:
                 _open_case(session, payment, now)
         return [payment.id for payment in found]
 

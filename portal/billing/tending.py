@@ -6,11 +6,13 @@ Access ends by itself (:func:`portal.billing.subscriptions.standing`); what happ
 from __future__ import annotations
 
 from datetime import datetime, timedelta
+from typing import Any
 
-from sqlalchemy import func, select
+from sqlalchemy import ColumnElement, func, select
 from sqlalchemy.orm import Session
 
-from portal.billing import agenda, notices, settings, settlement
+from portal import clock
+from portal.billing import agenda, notices, retries, settings, settlement
 from portal.billing.stopping import Because, withdraw
 from portal.billing.subscriptions import last_period
 from portal.database import db, transaction
@@ -76,14 +78,30 @@ def expire(now: datetime, limit: int = 500) -> int:
 
 def announced_at(session: Session, subscription: Subscription) -> datetime | None:
     """When the letter that announces the coming charge was accepted for delivery; ``None`` before that."""
-    sent = select(func.min(Notification.sent_at)).where(
-        Notification.dedupe_key.in_(
-            [f"{_coming(subscription, before)}:{Channel.EMAIL.value}" for before in agenda.WORDS_BEFORE]
-        ),
-        Notification.last_error.is_(None),
-    )
-    found: datetime | None = session.scalar(sent)
+    sent = select(func.min(Notification.sent_at)).where(*_announcements(subscription))
+    found: datetime | None = session.scalar(sent.where(Notification.last_error.is_(None)))
     return found
+
+
+def waiting_announcement(session: Session, subscription: Subscription) -> Notification | None:
+    """The letter that announces the coming charge and has not left yet."""
+    waiting = select(Notification).where(*_announcements(subscription), Notification.sent_at.is_(None))
+    return session.scalar(
+        waiting.order_by(Notification.next_attempt_at).limit(1).execution_options(populate_existing=True)
+    )
+
+
+def _announcements(subscription: Subscription) -> tuple[ColumnElement[bool], ...]:
+    keys = [f"{_coming(subscription, before)}:{Channel.EMAIL.value}" for before in agenda.WORDS_BEFORE]
+    return (Notification.dedupe_key.in_(keys),)
+
+
+def earliest_charge(session: Session, subscription: Subscription, now: datetime) -> datetime:
+    """The moment of the planned charge, which leaves the customer time to say no after its announcement; one
+    that is not announced yet is by *now* at the earliest.
+    """
+    told_at = announced_at(session, subscription) or now
+    return max(subscription.charge_due_at or now, told_at + time_to_say_no(session, subscription))
 
 
 def time_to_say_no(session: Session, subscription: Subscription) -> timedelta:
@@ -93,12 +111,16 @@ def time_to_say_no(session: Session, subscription: Subscription) -> timedelta:
     )
 
 
+def is_past(subscription: Subscription, now: datetime) -> bool:
+    """Whether the paid time and any grace after it are over."""
+    return now >= max(filter(None, (subscription.current_period_end, subscription.grace_until)))
+
+
 def _is_over(session: Session, subscription: Subscription, now: datetime) -> bool:
     """Whether what may be used has come to its end; at the end of a period that is being renewed, not yet."""
-    end = subscription.current_period_end
-    if now < end:
+    if now < subscription.current_period_end:
         return False
-    if subscription.grace_until is None or now >= subscription.grace_until:
+    if is_past(subscription, now):
         return True
     if subscription.status is SubscriptionStatus.PAST_DUE:
         return False
@@ -137,7 +159,8 @@ def _say_what_is_due(session: Session, subscription: Subscription, now: datetime
     """Announce what the time has come for; gives the next moment to look."""
     end = subscription.current_period_end
     moments = [end, *([subscription.grace_until] if subscription.grace_until else [])]
-    if subscription.auto_renew and not _waits_for_another_method(session, subscription):
+    renews = subscription.auto_renew and settings.current().auto_renewal_enabled
+    if renews and not _waits_for_another_method(session, subscription):
         moments += _words_of_a_renewal(session, subscription, now)
     else:
         moments += _words_of_an_end(session, subscription, now)
@@ -154,7 +177,7 @@ def _words_of_a_renewal(session: Session, subscription: Subscription, now: datet
     moments: list[datetime] = []
     method = session.get_one(PaymentMethod, subscription.payment_method_id)
     charge = subscription.charge_due_at
-    if charge is not None and subscription.status is SubscriptionStatus.ACTIVE:
+    if charge is not None and retries.is_first_try(session, subscription):
         words = [charge - before for before in agenda.WORDS_BEFORE]
         moments += words
         said = [before for before, moment in zip(agenda.WORDS_BEFORE, words, strict=True) if moment <= now]
@@ -196,7 +219,8 @@ def _announce_charge(
         "plan_title": consent.plan_title,
         "amount": to_wire(consent.amount),
         "currency": consent.currency,
-        "charge_at": subscription.charge_due_at.isoformat(),
+        "charge_at": earliest_charge(session, subscription, now).isoformat(),
+        "charge_of": subscription.id,
         "period_days": consent.period_days,
         "method": method.title,
         "renewal_link": subscription.id,
@@ -219,5 +243,30 @@ def _announce_card(
 
 def _coming(subscription: Subscription, before: timedelta) -> str:
     """The event's key: one announcement of each kind per period."""
-    cycle = f"{subscription.current_period_end:%Y%m%dT%H%M%S}"
-    return f"renewal_coming:{subscription.id}:{cycle}:{before // _HOUR}"
+    return f"{_of_this_cycle(subscription)}{before // _HOUR}"
+
+
+def _of_this_cycle(subscription: Subscription) -> str:
+    return f"renewal_coming:{subscription.id}:{subscription.current_period_end:%Y%m%dT%H%M%S}:"
+
+
+def _is_still_coming(letter: Notification) -> bool:
+    """Whether the charge that a letter announces is still planned, and was not made yet."""
+    subscription = db.session.get(Subscription, letter.facts["charge_of"], populate_existing=True)
+    return (
+        subscription is not None
+        and subscription.status in LIVE
+        and subscription.charge_due_at is not None
+        and letter.dedupe_key.startswith(_of_this_cycle(subscription))
+        and retries.is_first_try(db.session(), subscription)
+    )
+
+
+def _charge_at(subscription_id: Any, _base_url: str) -> dict[str, str]:
+    """The moment of the charge as it is when its letter leaves: a late letter makes for a later charge."""
+    subscription = db.session.get_one(Subscription, subscription_id, populate_existing=True)
+    return {"charge_at": earliest_charge(db.session(), subscription, clock.now()).isoformat()}
+
+
+notices.made_at_sending("charge_of", _charge_at)
+notices.something_waits_for("renewal_coming", _is_still_coming)
