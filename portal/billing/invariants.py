@@ -105,7 +105,7 @@ INVARIANTS = (
         """
         SELECT pp.id, pp.payment_id, count(c.id) AS changes FROM purchased_plans pp
         LEFT JOIN (payments c JOIN purchased_plans n ON n.payment_id = c.id AND c.status = 'succeeded'
-        AND n.revoked_at IS DISTINCT FROM n.created_at)
+        AND NOT (n.revoked_because IS NOT DISTINCT FROM 'refunded' AND n.revoked_at = n.created_at))
         ON c.replaces_payment_id = pp.payment_id AND c.user_id = pp.user_id
         GROUP BY pp.id HAVING (pp.revoked_because = 'replaced' AND count(c.id) = 0)
         OR count(c.id) FILTER (WHERE n.revoked_because IS DISTINCT FROM 'refunded')

@@ -8,10 +8,11 @@ from flask import Blueprint, jsonify, redirect, render_template, url_for
 from flask.typing import ResponseReturnValue
 
 from portal import clock, running
-from portal.billing import checkout, consents, doors, orders, payments, subscriptions
+from portal.billing import checkout, consents, doors, orders, payments, refunds, subscriptions
 from portal.database import db
 from portal.gateways.base import GatewayClosed
 from portal.models import GatewayName, Payment, PaymentPurpose, PaymentStatus, PurchasedPlan, User
+from portal.models.payment import ORDERED
 from portal.web import grants, headers
 from portal.web.api import as_json
 
@@ -42,6 +43,8 @@ def come_back(payment: Payment) -> str:
         failure=payments.failure(payment),
         can_go_on=takes_cards(payment, now) or leads_to_yookassa(payment, now),
         other_gateway=_other_gateway(payment),
+        page_before=_page_before(payment),
+        going_back=refunds.going_back([payment.id]).get(payment.id),
         not_saved=consents.was_not_saved(payment.id),
         by_link=grants.by_link(),
     )
@@ -82,9 +85,9 @@ def _widget_page(payment: Payment) -> ResponseReturnValue:
         parameters = checkout.widget(payment, db.session.get_one(User, payment.user_id))
     except GatewayClosed:
         # The shop closed this gateway after the order was made: another one may be open.
-        if payment.purpose is not PaymentPurpose.PURCHASE or grants.by_link():
+        if payment.purpose not in ORDERED or grants.by_link():
             raise
-        return redirect(url_for("checkout.show", plan_code=payment.plan_code), 303)
+        return redirect(url_for(_page_before(payment), plan_code=payment.plan_code), 303)
     headers.allow_widget()
     return render_template(
         "payment/widget.html",
@@ -93,14 +96,20 @@ def _widget_page(payment: Payment) -> ResponseReturnValue:
         widget_url=config.cloudpayments_widget_url,
         failure=payments.failure(payment),
         other_gateway=_other_gateway(payment),
+        page_before=_page_before(payment),
     )
 
 
 def _other_gateway(payment: Payment) -> str | None:
     """The other gateway's name, where it is open and the plan can be bought there."""
-    if payment.purpose is not PaymentPurpose.PURCHASE or grants.by_link():
+    if payment.purpose not in ORDERED or grants.by_link():
         return None
     return next((name.value for name in doors.are_open() if name is not payment.gateway), None)
+
+
+def _page_before(payment: Payment) -> str:
+    """The endpoint of the page on which such an order is made, with the plan's code."""
+    return "plan_changes.show" if payment.purpose is PaymentPurpose.CHANGE else "checkout.show"
 
 
 def _period(payment: Payment, now: datetime) -> PurchasedPlan | None:

@@ -45,6 +45,7 @@ def buy(
         email_quota=bought.email_quota,
         amount=Decimal(price) if price else bought.get_final_price(),
         billing_mode=mode,
+        superseded_at=now,  # so that it may stand beside another order of the plan
     )
     if renews:
         agreed(user, payment, bought, now)
