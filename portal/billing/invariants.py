@@ -157,6 +157,21 @@ INVARIANTS = (
         AND (m.id IS NULL OR m.detached_at IS NOT NULL OR m.user_id <> s.user_id)""",
     ),
     Invariant(
+        "renewal-without-agreement",
+        "Renewal is on only by an agreement of the same customer that is not withdrawn.",
+        """
+        SELECT s.id, s.consent_id FROM subscriptions s LEFT JOIN consents c ON c.id = s.consent_id
+        WHERE s.auto_renew AND s.status IN ('active', 'past_due')
+        AND (c.id IS NULL OR c.withdrawn_at IS NOT NULL OR c.user_id <> s.user_id)""",
+    ),
+    Invariant(
+        "agreement-left-behind",
+        "Where renewal is off, the agreement that it went by is withdrawn.",
+        """
+        SELECT s.id, s.consent_id FROM subscriptions s JOIN consents c ON c.id = s.consent_id
+        WHERE NOT s.auto_renew AND c.withdrawn_at IS NULL""",
+    ),
+    Invariant(
         "usage-differs-from-records",
         "A period's e-mails used are the sum of its usage records.",
         """

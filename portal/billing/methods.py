@@ -16,7 +16,7 @@ from portal.billing import agenda, locks, stopping
 from portal.database import db, transaction
 from portal.errors import NotFound
 from portal.gateways.base import SavedMethod
-from portal.models import Consent, GatewayName, PaymentMethod, Subscription
+from portal.models import Consent, GatewayName, PaymentMethod, PaymentPurpose, Subscription
 from portal.models.subscription import LIVE
 from portal.secrets import vault
 
@@ -96,20 +96,20 @@ def keep_agreed(
 ) -> tuple[int, int] | None:
     """Keep the method of a captured payment where the customer agreed to that with this very payment.
 
-    Gives the method and the agreement. Without a method the agreement ends unused: not everything can be
-    saved (SberPay at CloudPayments), and news of a payment may come after its method was unlinked.
+    Gives the method and the agreement. Without a method a purchase's agreement ends unused: not everything
+    can be saved (SberPay at CloudPayments), and news may come after the method was unlinked. That of a change
+    may be meant for a method saved before (:mod:`portal.billing.replacing`).
     """
     agreed = select(Consent).where(Consent.payment_id == payment.id, Consent.withdrawn_at.is_(None))
     consent = session.scalar(agreed)
     if consent is None:
         return None
-    if saved is None:
-        stopping.withdraw(session, consent.id, stopping.Because.NOT_SAVED, now)
-        return None
-    if was_unlinked(session, consent.user_id, saved, consent.given_at):
-        stopping.withdraw(session, consent.id, stopping.Because.UNLINKED, now)
-        return None
-    return keep(session, payment.user_id, payment.gateway, saved, now), consent.id
+    if saved is not None and not was_unlinked(session, consent.user_id, saved, consent.given_at):
+        return keep(session, payment.user_id, payment.gateway, saved, now), consent.id
+    if payment.purpose is PaymentPurpose.PURCHASE:
+        because = stopping.Because.UNLINKED if saved is not None else stopping.Because.NOT_SAVED
+        stopping.withdraw(session, consent.id, because, now)
+    return None
 
 
 def was_unlinked(session: Session, user_id: int, method: SavedMethod, since: datetime) -> bool:

@@ -47,6 +47,12 @@ _REFUND = """
     SELECT id, gateway, '{0}', 600, 'RUB', '{0}', 'operator', '', created_at, 0 FROM payments
     WHERE id = (SELECT min(id) FROM payments)"""
 
+_CONSENT = """
+    INSERT INTO consents (user_id, text_version, text, amount, currency, period_days, plan_id, plan_code,
+    plan_title, email_quota, address, user_agent, given_at)
+    SELECT user_id, '', '', 1, 'RUB', 30, plan_id, '', '', 1, '', '', created_at FROM subscriptions;
+    UPDATE subscriptions SET consent_id = (SELECT id FROM consents)"""
+
 #: What breaks each invariant, by SQL, in a shop where one customer has paid for two plans.
 PLANTED = {
     "captured-without-period": "DELETE FROM purchased_plans",
@@ -77,6 +83,8 @@ PLANTED = {
         UPDATE payments SET next_check_at = NULL, status = 'unknown', paid_at = NULL,
         gateway_payment_id = NULL WHERE id = (SELECT min(id) FROM payments)""",
     "renewal-without-method": "UPDATE subscriptions SET auto_renew = true",
+    "renewal-without-agreement": "UPDATE subscriptions SET auto_renew = true",
+    "agreement-left-behind": _CONSENT,
     "usage-differs-from-records": "UPDATE purchased_plans SET emails_used = emails_used + 1",
     "notification-stuck": """
         INSERT INTO webhook_events (gateway, kind, dedupe_key, raw_payload, content_type, address, status,
@@ -129,6 +137,8 @@ def test_a_method_of_somebody_else_renews_nothing(shop: Callable[[], list[str]],
         user=stranger.id,
         now=now,
     )
+    for statement in _CONSENT.split(";"):
+        run(statement)
     run("UPDATE subscriptions SET auto_renew = true, payment_method_id = (SELECT id FROM payment_methods)")
     assert shop() == ["renewal-without-method"]
     run("UPDATE payment_methods SET user_id = (SELECT min(user_id) FROM subscriptions)")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from datetime import datetime
 from decimal import Decimal
 from typing import Any
@@ -19,6 +19,7 @@ from portal.gateways.base import Outcome, PaymentOrder, PaymentSnapshot
 from portal.models import Payment, PaymentPurpose
 from tests.billing.rows import numbers
 from tests.billing.subscribers import DAY, Subscriber, a_subscriber
+from tests.billing.threads import at_the_same_time, in_context
 
 ROUNDS = 16
 
@@ -57,26 +58,6 @@ def due(now: datetime) -> Subscriber:
     with transaction():
         retries.at_once(ira.subscription, now)
     return ira
-
-
-def at_the_same_time(app: Flask, *acts: Callable[[], object]) -> None:
-    """Let each act run in a thread, an application context and a session of its own, begun together."""
-    meet, wrong = threading.Barrier(len(acts)), []
-
-    def run(act: Callable[[], object]) -> None:
-        with app.app_context():
-            meet.wait(10)
-            try:
-                act()
-            except Exception as error:  # noqa: BLE001 - whatever it is, the test tells it
-                wrong.append(error)
-
-    threads = [threading.Thread(target=run, args=(act,)) for act in acts]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join(30)
-    assert not wrong, wrong
 
 
 def renewals_of(ira: Subscriber) -> list[Payment]:
@@ -136,7 +117,7 @@ def test_an_unlink_that_is_not_committed_yet_is_waited_for(app: Flask, gateway: 
     subscription_id = ira.subscription.id
     with transaction():
         methods.unlink(ira.user.id, ira.method.id, clock.now())
-        worker = threading.Thread(target=_in_context, args=(app, lambda: renewals.renew(subscription_id)))
+        worker = threading.Thread(target=in_context, args=(app, lambda: renewals.renew(subscription_id)))
         worker.start()
         worker.join(0.3)
         assert worker.is_alive(), "the worker did not wait for the customer's lock"
@@ -150,7 +131,7 @@ def test_a_charge_that_is_under_way_ends_and_nothing_follows_it(app: Flask, gate
     ira = due(clock.now())
     subscription_id = ira.subscription.id
     gateway.go_on.clear()
-    worker = threading.Thread(target=_in_context, args=(app, lambda: renewals.renew(subscription_id)))
+    worker = threading.Thread(target=in_context, args=(app, lambda: renewals.renew(subscription_id)))
     worker.start()
     assert gateway.asked.wait(10)
     methods.unlink(ira.user.id, ira.method.id, clock.now())
@@ -162,8 +143,3 @@ def test_a_charge_that_is_under_way_ends_and_nothing_follows_it(app: Flask, gate
     subscription = ira.subscription
     assert (subscription.auto_renew, subscription.charge_due_at) == (False, None)
     nothing_is_charged_any_more(ira, gateway)
-
-
-def _in_context(app: Flask, act: Callable[[], object]) -> None:
-    with app.app_context():
-        act()
