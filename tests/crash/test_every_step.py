@@ -7,6 +7,7 @@ import os
 import pytest
 from flask import Flask
 
+from portal.mail import Mailer
 from tests.crash import failpoints
 from tests.crash.flows import FLOWS, Flow
 from tests.crash.naive import NAIVE
@@ -22,8 +23,9 @@ ALL = tuple(SOME)
 
 
 @pytest.fixture
-def world(app: Flask, sandbox: LiveSandbox, slate: Slate) -> World:
-    """Both sides, and our hands on everything between them."""
+def world(app: Flask, sandbox: LiveSandbox, slate: Slate, monkeypatch: pytest.MonkeyPatch) -> World:
+    """Both sides, and our hands on everything between them. Letters are written, and handed to nobody."""
+    monkeypatch.setattr(Mailer, "_hand_over", lambda *_letter: None)
     return World(app, sandbox, slate)
 
 

@@ -3,11 +3,7 @@
 from __future__ import annotations
 
 import os
-import signal
-import subprocess
-import sys
 from collections.abc import Callable, Iterator
-from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +18,8 @@ from portal.billing.orders import FIRST_CHECK
 from portal.database import db
 from portal.worker import LOCK
 from tests.desk import Desk
-from tests.servers import ROOT, sandbox_environment
+from tests.nursery import Nursery, kill
+from tests.servers import sandbox_environment
 from tests.stories import books
 from tests.stories.weather import has_plan, later, spoil, subjects
 
@@ -35,12 +32,19 @@ Start = Callable[..., int]
 Wait = Callable[..., Any]
 
 
+@pytest.fixture(scope="module")
+def nursery() -> Iterator[Nursery]:
+    """Where the processes of this file come from."""
+    home = Nursery()
+    yield home
+    home.close()
+
+
 @pytest.fixture
 def start(
-    desk: Desk, database_url: str, redis_url: str, clock_file: Path, tmp_path: Path
+    desk: Desk, nursery: Nursery, database_url: str, redis_url: str, clock_file: Path, tmp_path: Path
 ) -> Iterator[Callable[..., int]]:
     """``start("worker", …)``: run a command of the portal as its own process; its pid. All end by -9."""
-    running: list[subprocess.Popen[bytes]] = []
 
     def begin(command: str, *, name: str = "", redis: str = redis_url) -> int:
         sandbox = desk.sandbox.url
@@ -60,25 +64,10 @@ def start(
             "CLOCK_FILE": str(clock_file),
             "PGAPPNAME": name or command,
         }
-        with (tmp_path / f"{name or command}-{len(running)}.log").open("wb") as log:
-            words = [sys.executable, "-m", "flask", "--app", "wsgi", command]
-            running.append(subprocess.Popen(words, cwd=ROOT, env=environment, stdout=log, stderr=log))
-        return running[-1].pid
+        return nursery.bear(command, environment, tmp_path / f"{name or command}-{len(nursery.born)}.log")
 
     yield begin
-    for process in running:
-        kill(process.pid)
-        process.wait(10)
-
-
-def kill(pid: int) -> None:
-    """End a process and what it has forked, as a machine does that runs out of memory: without a word."""
-    children = []
-    with suppress(OSError):
-        children = Path(f"/proc/{pid}/task/{pid}/children").read_text(encoding="ascii").split()
-    for found in (pid, *map(int, children)):
-        with suppress(ProcessLookupError):
-            os.kill(found, signal.SIGKILL)
+    nursery.kill_all()
 
 
 def status(desk: Desk, order: Any) -> str:
@@ -127,8 +116,12 @@ def test_a_worker_killed_and_redis_emptied(
     agree(desk)
 
 
-def test_a_worker_killed_in_the_middle_of_a_job(desk: Desk, start: Start, wait_until: Wait) -> None:
+def test_a_worker_killed_in_the_middle_of_a_job(
+    desk: Desk, start: Start, wait_until: Wait, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """A worker that dies while YooKassa keeps it waiting leaves the notification to a try a minute later."""
+    # The clock would wait for the job of the dead, which Redis believes to be under way.
+    monkeypatch.setattr("portal.web.sandbox.WORKERS_SECONDS", 0.0)
     worker = start("worker")
     wait_until(lambda: Worker.count(desk.app.extensions["portal_queue"].connection), PATIENCE)
     ira = desk.customer()
