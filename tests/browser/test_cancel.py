@@ -53,7 +53,7 @@ def test_cancel_on_day_13(page: Page, desk: Desk, gateway: str) -> None:
     expect(main).to_contain_text("Тариф закончился")
     page.goto(f"{desk.url}/dashboard/payments")
     expect(main).to_contain_text("возвращаем 990 ₽")
-    desk.settle()
+    later(desk, "1m")
     page.reload()
     expect(main).to_contain_text("возвращено 990 ₽")
     expect(main).to_contain_text("Возвращён")
@@ -78,5 +78,5 @@ def test_cancel_on_day_15(page: Page, desk: Desk) -> None:
 
     page.wait_for_url("**/dashboard/")
     expect(main).to_contain_text("Тариф закончился")
-    desk.settle()
+    later(desk, "1m")
     assert desk.sandbox.ledger()["refunds"] == []
