@@ -42,6 +42,7 @@ def restore(session: Session, ended: PurchasedPlan, payment: Row[Any], now: date
     replaced, paid_with = _period_of(session, payment.replaces_payment_id)
     while paid_with.refunded_amount == paid_with.amount and paid_with.purpose is PaymentPurpose.CHANGE:
         # That one's money is with the customer too: what it had replaced takes its place.
+        replaced.revoked_because = Revocation.REFUNDED
         since += _used_beyond(session, replaced, paid_with)
         replaced, paid_with = _period_of(session, paid_with.replaces_payment_id)
     gone = paid_with.refunded_amount == paid_with.amount

@@ -7,11 +7,22 @@ import pytest
 from flask import Flask
 from sqlalchemy import select
 
-from portal.billing import invariants, quota, subscriptions, tending
+from portal.billing import (
+    agreements,
+    cancellation,
+    changing,
+    invariants,
+    plan_changes,
+    plans,
+    quota,
+    subscriptions,
+    tending,
+)
 from portal.billing.plan_changes import Means
-from portal.database import db
-from portal.models import Refund, RefundStatus
+from portal.database import db, transaction
+from portal.models import Consent, Payment, PaymentStatus, Refund, RefundStatus, SubscriptionStatus
 from tests.billing.changes import (
+    BROWSER,
     DAY,
     at,
     buy,
@@ -53,21 +64,27 @@ SUMS = (
 
 
 def test_the_sums_to_the_kopeck(context: Flask) -> None:
-    """What is credited and what is to be paid, by the table above; the new plan runs from then on."""
+    """What is credited and what is to be paid, by the table above."""
     for bought, paid, wanted, moment, used, credit, to_pay in SUMS:
         user, now = a_customer(at(paid)), at(moment)
         buy(user, at(paid), bought)
         if used:
             use(user, used, at(paid))
-        seen = look(user, wanted, now)
-        line = (bought, wanted, moment, used)
+        seen, line = look(user, wanted, now), (bought, wanted, moment, used)
         assert (seen.means, str(seen.credit), str(seen.to_pay)) == (Means.NOW, credit, to_pay), line
 
-        payment = upgrade(user, wanted, now)
 
-        assert (str(payment.credit), str(payment.amount)) == (credit, to_pay), line
-        assert row(user) == [(wanted, now, now + plan(wanted).period_days * DAY)], line
-        assert invariants.violations(now) == [], line
+def test_what_was_shown_is_ordered_and_given(context: Flask) -> None:
+    """The order freezes the sums of that moment, and once it is paid the new plan runs from then on."""
+    for bought, paid, wanted, moment, used, credit, to_pay in (SUMS[1], SUMS[9], SUMS[12], SUMS[14]):
+        user, now = a_customer(at(paid)), at(moment)
+        buy(user, at(paid), bought)
+        if used:
+            use(user, used, at(paid))
+        payment = upgrade(user, wanted, now)
+        assert (str(payment.credit), str(payment.amount)) == (credit, to_pay)
+        assert row(user) == [(wanted, now, now + plan(wanted).period_days * DAY)]
+        assert invariants.violations(now) == []
 
 
 #: The plan that runs, for how many days, the plan wanted; what that means without renewal and with it.
@@ -277,3 +294,129 @@ def test_a_smaller_plan_follows_and_may_be_taken_back(now: datetime) -> None:
     assert (in_force(user).plan_code, in_force(user).amount) == ("PRO_MONTHLY", 890)
     assert later(user, "PRO_MONTHLY", now + 2 * DAY).means is Means.NOTHING
     assert invariants.violations(now + 2 * DAY) == []
+
+
+def test_what_comes_back_when_a_change_is_refunded(now: datetime) -> None:
+    """Nothing of a plan whose money went back as well, nor once either period is over, nor after a cancel; of
+    two changes that are both refunded, the plan before them, with all that was sent since.
+    """
+    for case in ("refunded too", "change over", "plan over", "canceled", "a chain"):
+        user = a_customer(now)
+        old = buy(user, now, "PRO_YEARLY" if case == "change over" else "PRO_MONTHLY")
+        start = now + (350 if case == "change over" else 10) * DAY
+        use(user, 1_000, start)
+        new = upgrade(user, "BUSINESS_MONTHLY", start)
+        use(user, 2_000, start + DAY)
+        end = start + 2 * DAY
+        if case == "refunded too":
+            send_back(old, end)
+        if case == "change over":
+            end = start + 31 * DAY
+        if case == "plan over":
+            end = now + 30 * DAY
+        if case == "canceled":
+            cancellation.cancel(user.id, end)
+        if case == "a chain":
+            last = upgrade(user, "BUSINESS_YEARLY", end)
+            use(user, 3_000, end)
+            send_back(new, end)
+            new = last
+        else:
+            left = again(new).amount - sum(refunded(new), Decimal(0))
+            if left:
+                send_back(new, end, left)
+        if case == "a chain":
+            send_back(last, end + DAY)
+            assert row(user) == [("PRO_MONTHLY", now, now + 30 * DAY)], case
+            assert period(old).emails_used == 6_000, case
+            assert upgrade(user, "BUSINESS_MONTHLY", end + DAY).amount > 0, case
+        else:
+            kept = [("BUSINESS_MONTHLY", start, start + 30 * DAY)] if case == "change over" else []
+            assert [one for one in row(user) if one not in kept] == [], case
+        assert invariants.violations(end + DAY) == [], case
+
+
+def refunded(payment: Payment) -> list[Decimal]:
+    """What of a payment went back or is on its way."""
+    found = select(Refund.amount).where(Refund.payment_id == payment.id, Refund.status != RefundStatus.FAILED)
+    return list(db.session.scalars(found))
+
+
+def test_renewal_after_a_change_that_is_undone(now: datetime) -> None:
+    """The agreement to the new price ends with it, nothing is charged by itself, and what would be offered
+    again are the terms of the plan that came back.
+    """
+    user = a_customer(now)
+    buy(user, now, renews=True, price="890.00")
+    new = upgrade(user, "BUSINESS_MONTHLY", now + 10 * DAY)
+    send_back(new, now + 12 * DAY)
+
+    live = subscription(user)
+    assert (live.auto_renew, live.charge_due_at) == (False, None)
+    offer = agreements.offer(user.id, now + 12 * DAY).agreement
+    assert (offer.plan.code, offer.amount) == ("PRO_MONTHLY", Decimal("890.00"))
+
+
+@pytest.mark.parametrize("since", ("stopped", "smaller plan"))
+def test_what_the_customer_agreed_to_last_stands(now: datetime, since: str) -> None:
+    """A stop, or a smaller plan, after the order is not undone when the order's money comes."""
+    user = a_customer(now)
+    buy(user, now, renews=True)
+    waiting = order(user, "BUSINESS_MONTHLY", now + DAY)
+    if since == "stopped":
+        agreements.stop(user.id, now + DAY)
+    else:
+        later(user, "START_MONTHLY", now + DAY)
+
+    pay(user, waiting, now + DAY + timedelta(minutes=5))
+
+    assert [one[0] for one in row(user)] == ["BUSINESS_MONTHLY"]
+    live = subscription(user)
+    assert live.auto_renew is (since == "smaller plan")
+    if live.auto_renew:
+        assert in_force(user).plan_code == "START_MONTHLY"
+    given = db.session.scalars(select(Consent).where(Consent.payment_id == waiting.id)).one()
+    assert given.withdrawn_at is not None
+    assert invariants.violations(now + DAY) == []
+
+
+def test_a_plan_off_sale_can_be_stayed_with(now: datetime) -> None:
+    """Whoever put another plan off and thinks again keeps the terms, though the plan is not sold any more."""
+    user = a_customer(now)
+    buy(user, now, renews=True)
+    later(user, "START_MONTHLY", now + DAY)
+    with transaction():
+        plan("PRO_MONTHLY").on_sale = False
+    codes = [choice.plan.code for choice in plan_changes.choices(user.id, now + DAY)]
+    assert codes[0] == "PRO_MONTHLY"
+    assert later(user, "PRO_MONTHLY", now + DAY).means is Means.STAY
+    assert (in_force(user).plan_code, in_force(user).amount) == ("PRO_MONTHLY", 990)
+    with pytest.raises(plans.PlanNotFound):
+        later(user, "NO_SUCH_PLAN", now + DAY)
+
+
+def test_nothing_is_changed_in_the_days_of_grace(now: datetime) -> None:
+    """What may be used then was not paid for: there is nothing to credit, and any plan is simply bought."""
+    user = a_customer(now)
+    buy(user, now, renews=True)
+    with transaction():
+        live = subscription(user)
+        live.status = SubscriptionStatus.PAST_DUE
+    assert subscriptions.standing(user.id, now + 31 * DAY).current is not None
+    for code in ("BUSINESS_MONTHLY", "START_MONTHLY", "PRO_MONTHLY"):
+        assert look(user, code, now + 31 * DAY).means is Means.BUY
+
+
+def test_an_undecided_payment_makes_a_change_wait(now: datetime) -> None:
+    """While nobody knows whether a payment took the money, neither kind of change is made; the same click
+    goes on with the same order.
+    """
+    user = a_customer(now)
+    buy(user, now, renews=True)
+    waiting = order(user, "BUSINESS_MONTHLY", now + DAY)
+    with transaction() as session:
+        session.get_one(Payment, waiting.id).status = PaymentStatus.UNKNOWN
+    for code in ("START_MONTHLY", "PRO_YEARLY"):
+        with pytest.raises(changing.ChangeMustWait):
+            changing.change(user, code, None, accept_recurring=False, client=BROWSER, now=now + DAY)
+    assert order(user, "BUSINESS_MONTHLY", now + DAY).id == waiting.id
