@@ -23,6 +23,7 @@ from typing import Any
 import psycopg
 
 from dev import ports
+from dev.bench import calls as timed
 from dev.bench import rows
 from dev.bench.calls import Product, Timing
 from dev.bench.rows import Size
@@ -119,6 +120,8 @@ def _measure(product: Product, calls: int, rate: int) -> list[Timing]:
     """Both kinds, first one call after another, then together at random moments."""
     for kind in KINDS:
         product.one_after_another(kind, 200)  # every process has then seen every statement
+    say("The same millisecond of computing, again and again, as far as others let this machine:")
+    say(timed.of_the_machine().line())
     say("One after another:")
     timings = [product.one_after_another(kind, calls) for kind in KINDS]
     for timing in timings:
