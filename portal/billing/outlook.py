@@ -9,7 +9,7 @@ from enum import StrEnum
 
 from sqlalchemy.orm import Session
 
-from portal.billing import agreements, choosing, methods, overdue, settings
+from portal.billing import agenda, agreements, choosing, methods, overdue, settings
 from portal.billing.overdue import Overdue
 from portal.billing.subscriptions import Standing
 from portal.database import db
@@ -46,6 +46,7 @@ class Outlook:
     currency: str
     method: PaymentMethod | None
     charge_at: datetime | None
+    runs_out_before: bool  # the card will be no longer valid on that day
     tries_at: tuple[datetime, ...]  # when it would be tried again, should that charge be refused
     access_until: datetime  # until when the plan works, should all of them be refused
     ends_at: datetime  # of what is paid
@@ -69,6 +70,7 @@ def of(standing: Standing, now: datetime) -> Outlook | None:
         currency=consent.currency if consent else "RUB",
         method=standing.method,
         charge_at=live.charge_due_at,
+        runs_out_before=_runs_out_before(standing.method, live.charge_due_at),
         tries_at=_tries(live.charge_due_at, last),
         access_until=last,
         ends_at=live.current_period_end,
@@ -97,6 +99,11 @@ def _state(
     if live.held_since is not None:
         return State.HELD
     return State.COMING if live.charge_due_at is not None else State.NO_METHOD
+
+
+def _runs_out_before(method: PaymentMethod | None, charge_at: datetime | None) -> bool:
+    runs_out = agenda.card_runs_out(method) if method is not None else None
+    return runs_out is not None and charge_at is not None and runs_out <= charge_at
 
 
 def _tries(charge_at: datetime | None, last: datetime) -> tuple[datetime, ...]:

@@ -22,6 +22,8 @@ log = logging.getLogger(__name__)
 def page(found: Overdue, here: str, trouble: PortalError | None = None) -> ResponseReturnValue:
     """What is due, why it failed, and the ways to pay it; *here* is where the forms go."""
     headers.allow_payment_page()
+    if found.begun is not None:
+        grants.give(found.begun)  # whoever may pay for this may see what is being paid for it already
     said = render_template(
         "renewal/pay.html", due=found, here=here, trouble=trouble, by_link=grants.by_link()
     )

@@ -61,6 +61,17 @@ def stopped(ira: Subscriber) -> None:
         ira.method.stopped_at = clock.now()
 
 
+def runs_out(ira: Subscriber) -> None:
+    due = ira.subscription.charge_due_at
+    assert due
+    before = due.replace(day=1) - DAY
+    with transaction():
+        ira.method.expiry_year, ira.method.expiry_month = before.year, before.month
+        if before < clock.now():
+            ira.subscription.charge_due_at = due + 40 * DAY
+            ira.method.expiry_year, ira.method.expiry_month = due.year, due.month
+
+
 STATES: dict[str, tuple[Callable[[Subscriber], object], tuple[str, ...]]] = {
     "coming": (lambda _: None, ("спишем 990 ₽", "попробуем ещё", "Отключить")),
     "off": (lambda ira: agreements.stop(ira.user.id, clock.now()), ("Выключено", "Включить продление")),
@@ -69,6 +80,7 @@ STATES: dict[str, tuple[Callable[[Subscriber], object], tuple[str, ...]]] = {
     "given up": (lambda ira: overdue(ira, "5082"), ("Сами больше пробовать не будем", "Оплатить сейчас")),
     "under way": (lambda ira: ira.charge(clock.now()), ("Ждём ответа банка",)),
     "no method": (stopped, ("Списать не с чего", "Добавить способ оплаты")),
+    "card too old": (runs_out, ("Карта закончится раньше", "спишем 990 ₽")),
     "paused": (
         lambda _: settings.put("auto_renewal_enabled", "false", clock.now()),
         ("Магазин приостановил автоматические списания",),
@@ -222,7 +234,9 @@ def test_the_letters_link_pays_without_signing_in(app: Flask, browser: Browser) 
     other.register("eve@example.com")
     assert other.get(there).status_code == 404
     assert stranger.get("/dashboard/").location.startswith("/login")
-    assert "Вы уже начали платить другим способом" in text(stranger, pay)
+    second = Browser(app)  # the owner reads the letter on the telephone as well
+    assert "Вы уже начали платить другим способом" in text(second, pay)
+    assert second.get(there).status_code == 200
 
 
 @pytest.mark.parametrize("what", ("forged", "old", "closed account"))
