@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 
 import pytest
 from flask import Flask
@@ -12,13 +13,14 @@ from tests.crash import failpoints
 from tests.crash.flows import FLOWS, Flow
 from tests.crash.naive import NAIVE
 from tests.crash.refund_flows import REFUND_FLOWS
+from tests.crash.renewal_flows import RENEWAL_FLOWS
 from tests.crash.world import World
 from tests.desk import LiveSandbox
 from tests.slate import Slate
 
 #: ``CRASH=all`` dies at every point of every flow; otherwise at some of each, always the same ones.
 EVERYWHERE = os.environ.get("CRASH") == "all"
-SOME = dict.fromkeys(FLOWS, 4) | dict.fromkeys(REFUND_FLOWS, 3)
+SOME = dict.fromkeys(FLOWS, 4) | dict.fromkeys(REFUND_FLOWS, 3) | dict.fromkeys(RENEWAL_FLOWS, 2)
 ALL = tuple(SOME)
 
 
@@ -61,9 +63,30 @@ def deadly(points: bytes, some: int) -> list[int]:
     return list(range(1, len(points) + 1)) if EVERYWHERE else failpoints.telling(points, some)
 
 
+def tell(
+    capsys: pytest.CaptureFixture[str], flow: Flow, points: int, died: int, broken: dict[int, list[str]]
+) -> None:
+    """One line of the table: where it was killed, and what came of it."""
+    twice = lost = 0
+    for line in (line for wrong in broken.values() for line in wrong):
+        if found := re.fullmatch(r"captures: (\d+) instead of (\d+)", line):
+            twice += int(found[1]) > int(found[2])
+            lost += int(found[1]) < int(found[2])
+    with capsys.disabled():
+        print(  # noqa: T201 - the number of cases is part of the result
+            f"\n{flow.name:<62} {points:>4} points {died:>4} deaths {twice:>3} charged twice {lost:>3} lost"
+            f" {len(broken):>3} wrong",
+            end=" ",
+        )
+
+
 @pytest.mark.parametrize("flow", ALL, ids=lambda flow: flow.name)
 def test_death_at_every_step(
-    world: World, flow: Flow, capsys: pytest.CaptureFixture[str], record_property: pytest.RecordProperty
+    world: World,
+    flow: Flow,
+    recurring: None,
+    capsys: pytest.CaptureFixture[str],
+    record_property: pytest.RecordProperty,
 ) -> None:
     """A process that dies around any statement, commit or request loses no money and takes none twice."""
     points = points_of(world, flow)
@@ -72,17 +95,16 @@ def test_death_at_every_step(
     broken = deaths(world, flow, chosen)
 
     record_property("deaths", len(chosen))
-    with capsys.disabled():
-        print(  # noqa: T201 - the number of cases is part of the result
-            f"\n{flow.name}: {len(chosen)} deaths at {len(points)} points", end=" "
-        )
+    tell(capsys, flow, len(points), len(chosen), broken)
     assert broken == {}
 
 
-def test_a_naive_worker_is_caught(world: World, recurring: None) -> None:
+def test_a_naive_worker_is_caught(world: World, recurring: None, capsys: pytest.CaptureFixture[str]) -> None:
     """A worker that charges before it writes is caught: a harness that finds nothing proves nothing."""
     points = points_of(world, NAIVE)
-    broken = deaths(world, NAIVE, deadly(points, len(points)))
+    chosen = deadly(points, len(points))
+    broken = deaths(world, NAIVE, chosen)
+    tell(capsys, NAIVE, len(points), len(chosen), broken)
     assert len(broken) >= 2
     assert broken.keys() & set(failpoints.telling(points, min(SOME.values()))), "the quick choice misses it"
     assert all(

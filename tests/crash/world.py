@@ -34,11 +34,12 @@ class World:
     users: list[int] = field(default_factory=list)
     orders: list[str] = field(default_factory=list)
     mail: list[Any] = field(default_factory=list)
+    together: bool = False
 
     def begin(self) -> None:
         """Empty both sides; notifications are written down by the gateways and never sent."""
         clock.reset()
-        self.users, self.orders, self.mail = [], [], []
+        self.users, self.orders, self.mail, self.together = [], [], [], False
         self.sandbox.world.reset()
         self.sandbox.world.settings.merge(
             {
@@ -119,13 +120,16 @@ class World:
             )
 
     def sweep(self) -> None:
-        """One look of the scheduler."""
+        """What the scheduler finds due, and the workers' part of it."""
         with self.app.app_context():
-            sweep.sweep_until_quiet(clock.now())
+            sweep.sweep_until_quiet(clock.now(), without_workers=True)
+            db.session.remove()
 
     def later(self, step: timedelta) -> None:
-        """Time passes at the portal."""
+        """Time passes at the portal, and where both go *together* at the gateways as well."""
         clock.set_to(clock.now() + step)
+        if self.together:
+            self.sandbox.world.clock.move_to(clock.now())
 
     def recover(self) -> None:
         """What the scheduler does in the hours after a crash."""
