@@ -19,6 +19,7 @@ from portal.billing.entitlement import Period, Periods
 from portal.database import transaction
 from portal.errors import InvalidRequest, PortalError
 from portal.models import PurchasedPlan, UsageRecord, User
+from portal.models.usage_record import CARRIED, GIVEN_BACK
 
 #: The most that one call may count.
 MOST_AT_ONCE = 1_000_000
@@ -115,6 +116,8 @@ def _check(quantity: int, key: str) -> None:
         raise InvalidRequest(f"quantity — целое число от 1 до {MOST_AT_ONCE}.")
     if not 1 <= len(key) <= LONGEST_KEY or not key.isprintable():
         raise InvalidRequest(f"idempotency_key — от 1 до {LONGEST_KEY} печатных знаков.")
+    if key.startswith((CARRIED, GIVEN_BACK)):
+        raise InvalidRequest(f"idempotency_key не может начинаться с «{CARRIED}» или «{GIVEN_BACK}».")
 
 
 def _lock_customer(session: Session, email: str) -> int:

@@ -19,6 +19,7 @@ from portal.models import (
     Subscription,
     UsageRecord,
 )
+from portal.models.usage_record import CARRIED, GIVEN_BACK
 
 _payments: Any = Payment.__table__
 _records: Any = UsageRecord.__table__
@@ -26,7 +27,7 @@ _records: Any = UsageRecord.__table__
 
 def carried_key(transaction_id: str) -> str:
     """The key under which a change takes along what was used of the old plan after it was ordered."""
-    return f"carried:{transaction_id}"
+    return f"{CARRIED}{transaction_id}"
 
 
 def restore(session: Session, ended: PurchasedPlan, payment: Row[Any], now: datetime) -> PurchasedPlan | None:
@@ -86,7 +87,7 @@ def _count(session: Session, period: PurchasedPlan, payment: Row[Any], used: int
             user_id=period.user_id,
             purchased_plan_id=period.id,
             quantity=used,
-            idempotency_key=f"given back:{payment.transaction_id}",
+            idempotency_key=f"{GIVEN_BACK}{payment.transaction_id}",
             emails_left=period.emails_left,
             created_at=now,
         )

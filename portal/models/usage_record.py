@@ -10,6 +10,9 @@ from sqlalchemy.orm import Mapped, mapped_column
 from portal.database import Base
 from portal.models.base import Moment, identity
 
+#: How the keys of our own records begin, which a change of plan and its undoing write.
+CARRIED, GIVEN_BACK = "carried:", "given back:"
+
 
 class UsageRecord(Base):
     """So many e-mails out of one paid period. The caller's key makes a repeat count once."""

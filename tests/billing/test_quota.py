@@ -219,10 +219,12 @@ def test_quantities_that_are_none(now: datetime, quantity: int) -> None:
         ("a\nb", False),
         ("\x00", False),
         ("письмо 1 ✉", True),
+        ("carried:17", False),
+        ("given back:17", False),
     ),
 )
 def test_keys(now: datetime, key: str, fits: bool) -> None:
-    """From one to 120 printable characters of any language."""
+    """From one to 120 printable characters of any language, but for keys of the portal's own."""
     email = someone(now).email
     if fits:
         assert [quota.use(email, 1, key, now).repeated for _ in range(2)] == [False, True]
