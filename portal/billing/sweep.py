@@ -175,17 +175,25 @@ def _claim_payments(now: datetime) -> list[int]:
         for payment in found:
             payment.next_check_at = _next_look(payment, now)
             payment.checks += 1
-            charged = payment.purpose is PaymentPurpose.RENEWAL and payment.status in OPEN
-            undecided = charged or payment.status is PaymentStatus.UNKNOWN
-            if undecided and now - payment.created_at >= TOO_OLD:
+            if _is_undecided(payment) and now - payment.created_at >= TOO_OLD:
                 _open_case(session, payment, now)
         return [payment.id for payment in found]
 
 
 def _next_look(payment: Payment, now: datetime) -> datetime:
-    """One rung further on the ladder, but not past the moment at which the order is over."""
-    rung = now + timedelta(minutes=_LADDER[min(payment.checks, len(_LADDER) - 1)])
+    """One rung further on the ladder, but not past the moment at which the order is over.
+
+    Others wait for what is undecided, so that is never looked at less often than on the last rung but one.
+    """
+    last = len(_LADDER) - 1 - _is_undecided(payment)
+    rung = now + timedelta(minutes=_LADDER[min(payment.checks, last)])
     return min(rung, payment.expires_at) if payment.expires_at > now else rung
+
+
+def _is_undecided(payment: Payment) -> bool:
+    """Whether money may have been taken already, and only the gateway can tell."""
+    charged = payment.purpose is PaymentPurpose.RENEWAL and payment.status in OPEN
+    return charged or payment.status is PaymentStatus.UNKNOWN
 
 
 def _claim_bindings(now: datetime) -> list[int]:

@@ -4,16 +4,21 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from typing import Any
 
+import psycopg
 import pytest
 import requests.adapters
 from flask import Flask
+from psycopg import sql
 from psycopg.pq import TransactionStatus
 from sqlalchemy import event
 from sqlalchemy.pool import Pool
 
+from portal.database import db
 from tests.desk import Desk, LiveSandbox
+from tests.servers import Servers
 from tests.stories.till import Till, in_process, open_till, over_http
 
 
@@ -71,3 +76,23 @@ def quick_till(app: Flask) -> Callable[..., Till]:
         return open_till(app, in_process(app), **words)
 
     return opened
+
+
+@pytest.fixture
+def no_database(servers: Servers, app: Flask) -> Callable[[], AbstractContextManager[None]]:
+    """A block during which this portal's database has hung up on everybody and lets nobody in."""
+    with app.app_context():
+        name = str(db.engine.url.database)
+    closed = sql.SQL("ALTER DATABASE {} WITH ALLOW_CONNECTIONS {}")
+
+    @contextmanager
+    def away() -> Iterator[None]:
+        with psycopg.connect(servers.postgres.replace("+psycopg", ""), autocommit=True) as boss:
+            boss.execute(closed.format(sql.Identifier(name), sql.SQL("false")))
+            boss.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = %s", (name,))
+            try:
+                yield
+            finally:
+                boss.execute(closed.format(sql.Identifier(name), sql.SQL("true")))
+
+    return away

@@ -116,7 +116,9 @@ class Cycle:
 
     def until(self, condition: Any, steps: int = 60) -> None:
         """Walk from one due moment to the next until *condition* holds."""
-        for _ in range(steps):
+        for step in range(steps):
+            if not step and not condition():
+                self.sweep()
             if condition():
                 return
             following = self._next_due()

@@ -6,10 +6,8 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from datetime import timedelta
 
-import psycopg
 import pytest
 from flask import Flask
-from psycopg import sql
 from redis import Redis
 from rq import Queue
 from rq.serializers import JSONSerializer
@@ -20,7 +18,6 @@ from portal import clock
 from portal.billing import settlement
 from portal.database import db
 from tests.desk import Desk
-from tests.servers import Servers
 from tests.stories.test_notifications_yookassa import bell, ring
 from tests.stories.till import State, Till
 
@@ -38,26 +35,6 @@ def no_redis(app: Flask) -> Iterator[None]:
         yield
     finally:
         app.extensions["portal_queue"] = kept
-
-
-@pytest.fixture
-def no_database(servers: Servers, app: Flask) -> Away:
-    """A block during which this portal's database has hung up on everybody and lets nobody in."""
-    with app.app_context():
-        name = str(db.engine.url.database)
-    closed = sql.SQL("ALTER DATABASE {} WITH ALLOW_CONNECTIONS {}")
-
-    @contextmanager
-    def away() -> Iterator[None]:
-        with psycopg.connect(servers.postgres.replace("+psycopg", ""), autocommit=True) as boss:
-            boss.execute(closed.format(sql.Identifier(name), sql.SQL("false")))
-            boss.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = %s", (name,))
-            try:
-                yield
-            finally:
-                boss.execute(closed.format(sql.Identifier(name), sql.SQL("true")))
-
-    return away
 
 
 def test_cloudpayments_without_redis(till: Tills) -> None:
