@@ -65,8 +65,8 @@ def _options() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="make bench", description=__doc__)
     parser.add_argument("--customers", type=int, default=Size().customers)
     parser.add_argument("--records", type=int, default=Size().records)
-    parser.add_argument("--calls", type=int, default=3000, help="of each kind, in each of the two ways")
-    parser.add_argument("--rate", type=int, default=60, help="calls a second in the second way")
+    parser.add_argument("--calls", type=int, default=1500, help="of each kind, in each of the two ways")
+    parser.add_argument("--rate", type=int, default=30, help="calls a second in the second way")
     return parser
 
 
