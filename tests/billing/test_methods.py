@@ -4,12 +4,12 @@ from datetime import datetime, timedelta
 
 import pytest
 
-from portal.billing import agreements, methods, notices, retries, subscriptions
+from portal.billing import agreements, checkout, methods, notices, retries, subscriptions, tending
 from portal.database import db, transaction
 from portal.errors import InvalidRequest
-from portal.gateways.base import SavedMethod
-from portal.models import PaymentMethod, SubscriptionStatus
-from tests.billing.rows import CLOUDPAYMENTS, a_customer
+from portal.gateways.base import Outcome, SavedMethod
+from portal.models import PaymentMethod, Plan, SubscriptionStatus
+from tests.billing.rows import CLOUDPAYMENTS, a_customer, a_payment, numbers, settled, told
 from tests.billing.subscribers import DAY, a_subscriber
 
 
@@ -148,3 +148,53 @@ def test_a_charge_refused_after_the_customer_said_stop_moves_nothing(now: dateti
     subscription = ira.subscription
     assert (subscription.status, subscription.charge_due_at) == (SubscriptionStatus.ACTIVE, None)
     assert "renewal_failed" not in {one.kind for one in notices.recent(ira.user.id)}
+
+
+def test_a_plan_whose_card_was_refused_for_good_is_said_to_end(now: datetime) -> None:
+    """Paid once with another card, it runs on; where nobody saves another, no letter promises a charge that
+    cannot be, and the end is announced.
+    """
+    ira = a_subscriber(now)
+    ira.past_due(now + 27 * DAY, "5041")
+    once = a_payment(ira.user, now + 28 * DAY)
+    settled(once, told(once, ira.user, Outcome.SUCCEEDED, str(next(numbers))), now + 28 * DAY)
+    assert (ira.subscription.status, ira.subscription.auto_renew) == (SubscriptionStatus.ACTIVE, True)
+
+    tending.tend(ira.subscription.id, now + 59 * DAY)
+    said = {one.kind for one in notices.recent(ira.user.id, 20)}
+    assert "plan_ends" in said
+    assert "renewal_coming" not in said
+
+
+def test_whoever_stops_before_the_end_is_overdue_no_more(now: datetime) -> None:
+    """The plan is simply active until its end; in the days after it, it is over."""
+    for day, left in ((27, "active"), (31, "expired")):
+        ira = a_subscriber(now)
+        ira.past_due(now + 27 * DAY)
+        agreements.stop(ira.user.id, now + day * DAY)
+        assert subscriptions.standing(ira.user.id, now + day * DAY).status == left
+        tending.tend(ira.subscription.id, now + day * DAY)
+        assert ira.subscription.status.value == left
+
+
+def test_a_plan_bought_in_the_days_of_grace_is_shown_to_begin_in_the_past(now: datetime) -> None:
+    """The checkout names the day at which the new period will really begin, and the first charge after it."""
+    ira = a_subscriber(now)
+    ira.past_due(now + 27 * DAY)
+    plan = db.session.query(Plan).filter_by(code="PRO_MONTHLY").one()
+    late = checkout.preview(ira.user.id, plan, now + 32 * DAY)
+    assert (late.starts_at, late.ends_at, late.in_grace) == (now + 30 * DAY, now + 60 * DAY, True)
+    bought = a_payment(ira.user, now + 32 * DAY)
+    settled(bought, told(bought, ira.user, Outcome.SUCCEEDED, str(next(numbers))), now + 32 * DAY)
+    assert ira.subscription.current_period_end == late.ends_at
+    early = checkout.preview(ira.user.id, plan, now + 33 * DAY)
+    assert (early.starts_at, early.in_grace) == (now + 60 * DAY, False)
+
+
+def test_the_agreement_names_the_day_of_the_first_charge(now: datetime, recurring: None) -> None:
+    """Not the plan's end, but the day on which the card will really be charged."""
+    plan = db.session.query(Plan).filter_by(code="PRO_MONTHLY").one()
+    offered = checkout.preview(None, plan, now).agreement
+    assert offered
+    assert "первое списание — 19 декабря 2026" in offered.text.replace("\N{NO-BREAK SPACE}", " ")
+    assert a_subscriber(now).subscription.charge_due_at == now + 27 * DAY
