@@ -172,6 +172,37 @@ INVARIANTS = (
         WHERE NOT s.auto_renew AND c.withdrawn_at IS NULL""",
     ),
     Invariant(
+        "two-charges-one-period",
+        "One renewal at most was paid and kept for one period of a subscription.",
+        """
+        SELECT subscription_id, period_start, count(*) FROM payments
+        WHERE purpose = 'renewal' AND status = 'succeeded' AND refunded_amount < amount
+        GROUP BY subscription_id, period_start HAVING count(*) > 1""",
+    ),
+    # Whoever takes an agreement back waits for a lock, at most 8 s, behind a charge that was written first.
+    Invariant(
+        "charge-after-withdrawal",
+        "No charge was begun after its agreement was withdrawn or its method unlinked.",
+        """
+        SELECT p.id, p.transaction_id, p.created_at, c.withdrawn_at, m.detached_at FROM payments p
+        LEFT JOIN consents c ON c.id = p.consent_id LEFT JOIN payment_methods m ON m.id = p.payment_method_id
+        WHERE p.purpose = 'renewal'
+        AND p.created_at > least(c.withdrawn_at, m.detached_at) + interval '10 seconds'""",
+    ),
+    Invariant(
+        "live-and-forgotten",
+        "Every live subscription is looked at again; one that renews has a charge planned, open or refused.",
+        """
+        SELECT s.id, s.status, s.look_at, s.charge_due_at, s.charge_look_at FROM subscriptions s
+        LEFT JOIN payment_methods m ON m.id = s.payment_method_id
+        WHERE s.status IN ('active', 'past_due') AND (s.look_at IS NULL
+        OR (s.charge_due_at IS NULL) <> (s.charge_look_at IS NULL)
+        OR s.auto_renew AND s.status = 'active' AND s.charge_due_at IS NULL AND m.stopped_at IS NULL
+        AND NOT EXISTS (SELECT 1 FROM payments p WHERE p.subscription_id = s.id AND p.purpose = 'renewal'
+        AND (p.status IN ('pending', 'authorized', 'unknown')
+        OR p.status = 'failed' AND p.period_start = s.current_period_end)))""",
+    ),
+    Invariant(
         "usage-differs-from-records",
         "A period's e-mails used are the sum of its usage records.",
         """

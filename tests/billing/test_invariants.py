@@ -36,6 +36,9 @@ def without(index: str | None) -> Iterator[None]:
         yield
     finally:
         with db.engine.begin() as connection:
+            connection.exec_driver_sql(
+                "SET LOCAL session_replication_role = replica"
+            )  # they point in circles
             for model in (PurchasedPlan, Refund, Notification, Subscription, Payment):
                 connection.execute(delete(model))
             connection.exec_driver_sql(definition)
@@ -52,6 +55,25 @@ _CONSENT = """
     plan_title, email_quota, address, user_agent, given_at)
     SELECT user_id, '', '', 1, 'RUB', 30, plan_id, '', '', 1, '', '', created_at FROM subscriptions;
     UPDATE subscriptions SET consent_id = (SELECT id FROM consents)"""
+
+_METHOD = """
+    INSERT INTO payment_methods (user_id, gateway, token, fingerprint, kind, title, created_at,
+    preferred_at)
+    SELECT user_id, 'cloudpayments', 'x', 'f', 'bank_card', 'Visa', created_at, created_at FROM subscriptions
+    """
+
+#: Both plans become renewals of one period, by an agreement and a method.
+_RENEWALS = ";".join(
+    (
+        _CONSENT,
+        _METHOD,
+        """
+    UPDATE payments SET purpose = 'renewal', attempt = id - (SELECT min(id) FROM payments) + 1,
+    subscription_id = (SELECT id FROM subscriptions), period_start = created_at,
+    consent_id = (SELECT id FROM consents), payment_method_id = (SELECT id FROM payment_methods)""",
+    )
+)
+_WITHDRAWN = "UPDATE consents SET withdrawn_at = given_at - interval '11 seconds'"
 
 #: What breaks each invariant, by SQL, in a shop where one customer has paid for two plans.
 PLANTED = {
@@ -85,6 +107,9 @@ PLANTED = {
     "renewal-without-method": "UPDATE subscriptions SET auto_renew = true",
     "renewal-without-agreement": "UPDATE subscriptions SET auto_renew = true",
     "agreement-left-behind": _CONSENT,
+    "two-charges-one-period": _RENEWALS,
+    "charge-after-withdrawal": f"{_RENEWALS};{_WITHDRAWN}",
+    "live-and-forgotten": "UPDATE subscriptions SET look_at = NULL",
     "usage-differs-from-records": "UPDATE purchased_plans SET emails_used = emails_used + 1",
     "notification-stuck": """
         INSERT INTO webhook_events (gateway, kind, dedupe_key, raw_payload, content_type, address, status,
@@ -95,6 +120,8 @@ PLANTED = {
 GUARDS = {
     "two-live-subscriptions": "uq_subscriptions_live",
     "one-capture-two-orders": "uq_payments_gateway_payment_id",
+    "two-charges-one-period": "uq_payments_renewal_paid",
+    "charge-after-withdrawal": "uq_payments_renewal_paid",
 }
 
 
@@ -130,16 +157,14 @@ def test_a_broken_law_is_reported(shop: Callable[[], list[str]], now: datetime, 
 def test_a_method_of_somebody_else_renews_nothing(shop: Callable[[], list[str]], now: datetime) -> None:
     """Renewal by another customer's card, or by one that was unlinked, is reported."""
     stranger = a_customer(now)
-    run(
-        "INSERT INTO payment_methods (user_id, gateway, token, fingerprint, kind, title, created_at,"
-        " preferred_at) VALUES"
-        " (:user, 'cloudpayments', 'x', 'f', 'bank_card', 'Visa', :now, :now)",
-        user=stranger.id,
-        now=now,
-    )
+    run(_METHOD)
+    run("UPDATE payment_methods SET user_id = :user", user=stranger.id)
     for statement in _CONSENT.split(";"):
         run(statement)
-    run("UPDATE subscriptions SET auto_renew = true, payment_method_id = (SELECT id FROM payment_methods)")
+    run(
+        "UPDATE subscriptions SET auto_renew = true, payment_method_id = (SELECT id FROM payment_methods),"
+        " charge_due_at = current_period_end, charge_look_at = current_period_end"
+    )
     assert shop() == ["renewal-without-method"]
     run("UPDATE payment_methods SET user_id = (SELECT min(user_id) FROM subscriptions)")
     assert shop() == []
@@ -181,3 +206,33 @@ def test_a_notification_may_wait_for_a_day(shop: Callable[[], list[str]], now: d
     """Waiting is no fault before a day has passed."""
     run(PLANTED["notification-stuck"], now=now + timedelta(hours=2))
     assert shop() == []
+
+
+def test_a_renewal_that_nobody_plans_is_reported(shop: Callable[[], list[str]], now: datetime) -> None:
+    """Renewal that is on needs a charge planned, open or refused; a method refused for good excuses it."""
+    for statement in f"{_CONSENT}; {_METHOD}".split(";"):
+        run(statement)
+    run("UPDATE subscriptions SET auto_renew = true, payment_method_id = (SELECT id FROM payment_methods)")
+    assert shop() == ["live-and-forgotten"]
+    run("UPDATE payment_methods SET stopped_at = created_at")
+    assert shop() == []
+    run("UPDATE payment_methods SET stopped_at = NULL")
+    run("UPDATE subscriptions SET charge_due_at = current_period_end")
+    assert shop() == ["live-and-forgotten"]
+    run("UPDATE subscriptions SET charge_look_at = charge_due_at")
+    assert shop() == []
+
+
+def test_a_withdrawal_may_wait_for_a_lock(shop: Callable[[], list[str]], now: datetime) -> None:
+    """A withdrawal that waited some seconds for a charge that was written first breaks nothing; money that
+    went back in full counts for no period.
+    """
+    with without("uq_payments_renewal_paid"):
+        for statement in _RENEWALS.split(";"):
+            run(statement)
+        assert "two-charges-one-period" in shop()
+        run("UPDATE payments SET refunded_amount = amount WHERE attempt = 1")
+        run("UPDATE consents SET withdrawn_at = given_at - interval '9 seconds'")
+        assert not {"two-charges-one-period", "charge-after-withdrawal"} & set(shop())
+        run("UPDATE payment_methods SET token = NULL, detached_at = created_at - interval '11 seconds'")
+        assert "charge-after-withdrawal" in shop()
