@@ -30,7 +30,7 @@ run: $(RUN_STAMP) $(SERVERS_STAMP) ## Start everything: PostgreSQL, Redis, web, 
 	@exec $(BIN)/python -m dev.run
 
 test: $(DEV_STAMP) $(SERVERS_STAMP) ## Run the whole suite on servers of its own
-	$(BIN)/python -m pytest -n 2 --dist loadfile $(PYTEST_ARGS)
+	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder $(PYTEST_ARGS)
 
 lint: $(DEV_STAMP) ## Check style, types, the rooms' borders and the templates
 	$(BIN)/python -m ruff check .

@@ -47,10 +47,6 @@ class Nursery:
         """End everything that was born here, and wait until it is gone."""
         for pid in self.born:
             kill(pid)
-        deadline = time.monotonic() + 10
-        while any(Path(f"/proc/{pid}").exists() for pid in self.born):
-            assert time.monotonic() < deadline, "a killed process does not end"
-            time.sleep(0.01)
         self.born.clear()
 
     def close(self) -> None:
@@ -60,13 +56,31 @@ class Nursery:
 
 
 def kill(pid: int) -> None:
-    """End a process and what it has forked, as a machine does that runs out of memory: without a word."""
+    """End a process and what it has forked, as a machine does that runs out of memory: without a word.
+
+    Wait until they are gone: until then others can still be heard on their connections, and Redis, say, hands
+    a job to a worker that will not do it.
+    """
     children: list[str] = []
     with suppress(OSError):
         children = Path(f"/proc/{pid}/task/{pid}/children").read_text(encoding="ascii").split()
-    for found in (pid, *map(int, children)):
+    dying = [pid, *map(int, children)]
+    for found in dying:
         with suppress(ProcessLookupError):
             os.kill(found, signal.SIGKILL)
+    deadline = time.monotonic() + 10
+    while any(map(_lives, dying)):
+        assert time.monotonic() < deadline, "a killed process does not end"
+        time.sleep(0.01)
+
+
+def _lives(pid: int) -> bool:
+    """Whether a process is there and still has its descriptors, which it loses before it is buried."""
+    try:
+        stat = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return False
+    return stat.rpartition(")")[2].split()[0] not in {"Z", "X"}
 
 
 def live(command: str, environment: Mapping[str, str], log: str) -> None:

@@ -69,17 +69,19 @@ def test_an_operator_sees_what_was_paid_and_what_came_in(admin: Desk) -> None:
 ODD = ("0", "-1", "x", "1,2", "", "9" * 30, "\x00", "1\ud800".encode("utf-8", "surrogatepass"), "１")
 
 
-@pytest.mark.parametrize("odd", ODD)
 @pytest.mark.parametrize("name", ("payments", "users", "plans", "webhook-events"))
-def test_odd_addresses_are_never_a_failure(admin: Desk, name: str, odd: str | bytes) -> None:
+def test_odd_addresses_are_never_a_failure(admin: Desk, name: str) -> None:
     """A page, a row or a search that cannot be is the list, or nothing, and never an error of the server."""
     operator = admin.browser()
     assert operator.send("/login", email="admin@example.com", password="admin-password").ok
 
-    for word in ("page", "page_size", "sort", "desc", "search"):
-        assert operator.get(f"/admin/{name}/", params={word: odd}).status_code == 200, word
-    for door in ("details", "edit"):
-        assert operator.get(f"/admin/{name}/{door}/", params={"id": odd}).status_code in {200, 404}, door
+    for odd in ODD:
+        for word in ("page", "page_size", "sort", "desc", "search"):
+            found = operator.get(f"/admin/{name}/", params={word: odd})
+            assert found.status_code == 200, (word, odd)
+        for door in ("details", "edit"):
+            found = operator.get(f"/admin/{name}/{door}/", params={"id": odd})
+            assert found.status_code in {200, 404}, (door, odd)
 
 
 def _first_id(page: str) -> str:
