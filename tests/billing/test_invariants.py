@@ -62,17 +62,12 @@ _METHOD = """
     SELECT user_id, 'cloudpayments', 'x', 'f', 'bank_card', 'Visa', created_at, created_at FROM subscriptions
     """
 
-#: Both plans become renewals of one period, by an agreement and a method.
-_RENEWALS = ";".join(
-    (
-        _CONSENT,
-        _METHOD,
-        """
+_AS_RENEWALS = """
     UPDATE payments SET purpose = 'renewal', attempt = id - (SELECT min(id) FROM payments) + 1,
     subscription_id = (SELECT id FROM subscriptions), period_start = created_at,
-    consent_id = (SELECT id FROM consents), payment_method_id = (SELECT id FROM payment_methods)""",
-    )
-)
+    consent_id = (SELECT id FROM consents), payment_method_id = (SELECT id FROM payment_methods)"""
+#: Both plans become renewals of one period, by an agreement and a method.
+_RENEWALS = f"{_CONSENT};{_METHOD};{_AS_RENEWALS}"
 _WITHDRAWN = "UPDATE consents SET withdrawn_at = given_at - interval '11 seconds'"
 
 #: What breaks each invariant, by SQL, in a shop where one customer has paid for two plans.
