@@ -67,7 +67,7 @@ def _settled_and_refunded(gateway: str) -> Step:
     def refunded(world: World) -> None:
         _paid(gateway)(world)
         world.post()
-        _jobs(world)
+        jobs(world)
         world.refund(world.orders[0], "340.50")
 
     return refunded
@@ -79,10 +79,10 @@ def _post(world: World) -> None:
 
 def _post_and_jobs(world: World) -> None:
     world.post()
-    _jobs(world)
+    jobs(world)
 
 
-def _jobs(world: World) -> None:
+def jobs(world: World) -> None:
     """What a worker does with the ids that it was given."""
     with world.app.app_context():
         waiting = select(WebhookEvent.id).where(WebhookEvent.status == EventStatus.RECEIVED)

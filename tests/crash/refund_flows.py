@@ -11,7 +11,7 @@ from portal import clock
 from portal.billing import cancellation, refunds, sending_back
 from portal.database import db
 from portal.models import Payment, Refund, RefundSource
-from tests.crash.flows import Flow, Step, _jobs, _nothing, _post, _post_and_jobs
+from tests.crash.flows import Flow, Step, _nothing, _post, _post_and_jobs, jobs
 from tests.crash.world import World
 
 CALL = {"cloudpayments": "refund", "yookassa": "create_refund"}
@@ -27,7 +27,7 @@ def _bought(gateway: str) -> Step:
     def bought(world: World) -> None:
         world.pay(world.order(world.customer(), gateway))
         world.post()
-        _jobs(world)
+        jobs(world)
 
     return bought
 

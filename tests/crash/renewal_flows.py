@@ -11,7 +11,7 @@ from portal import clock
 from portal.billing import renewals
 from portal.database import db
 from portal.models import Subscription
-from tests.crash.flows import Flow, Step, _jobs, _nothing, _post, _post_and_jobs
+from tests.crash.flows import Flow, Step, _nothing, _post, _post_and_jobs, jobs
 from tests.crash.world import World
 
 CALL = {"cloudpayments": "tokens_charge", "yookassa": "create_payment"}
@@ -33,7 +33,7 @@ def _eve(gateway: str) -> Step:
         world.together = True
         world.pay(world.order(world.customer(), gateway, recurring=True))
         world.post()
-        _jobs(world)
+        jobs(world)
         with world.app.app_context():
             with db.engine.begin() as connection:
                 connection.execute(text(_TOLD))

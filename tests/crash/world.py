@@ -80,26 +80,30 @@ class World:
         self.orders.append(made.payment.transaction_id)
         return str(made.payment.transaction_id)
 
-    def pay(self, transaction_id: str) -> None:
-        """What the payer does on the gateway's page or in the widget."""
+    def pay(self, transaction_id: str, card: str = CARD) -> None:
+        """What the payer does on the gateway's page or in the widget. Raises ControlError when it is over."""
         with self.app.app_context():
             payment = db.session.scalars(select(Payment).filter_by(transaction_id=transaction_id)).one()
             user = db.session.get_one(User, payment.user_id)
             gateway = payment.gateway.value
             widget = {"widget": checkout.widget(payment, user)} if gateway == "cloudpayments" else {}
         simulator: Any = self.sandbox.world.simulators[gateway]
-        simulator.pay(transaction_id, CARD, widget)
+        simulator.pay(transaction_id, card, widget)
         self.collect()
 
-    def refund(self, transaction_id: str, amount: str) -> None:
-        """A refund in the gateway's own cabinet."""
+    def refund(self, transaction_id: str, amount: str | None) -> None:
+        """A refund in the gateway's cabinet, of *amount* or all. Raises ControlError when it cannot be."""
         gateway = "yookassa" if transaction_id in self._at_yookassa() else "cloudpayments"
-        self.sandbox.world.simulators[gateway].refund(transaction_id, {"amount": amount})
+        self.sandbox.world.simulators[gateway].refund(transaction_id, {"amount": amount} if amount else {})
         self.collect()
 
     def collect(self) -> None:
         """Take what the gateways have written so far out of their boxes."""
-        self.mail = self.sandbox.world.store.all("notification")
+        self.mail = self.written()
+
+    def written(self) -> list[Any]:
+        """Every notification that the gateways have written, oldest first."""
+        return self.sandbox.world.store.all("notification")
 
     def post(self) -> None:
         """Deliver every notification that was collected, oldest first."""
@@ -130,6 +134,7 @@ class World:
         clock.set_to(clock.now() + step)
         if self.together:
             self.sandbox.world.clock.move_to(clock.now())
+            self.sandbox.world.run_due()
 
     def recover(self) -> None:
         """What the scheduler does in the hours after a crash."""
@@ -149,7 +154,7 @@ class World:
         """Everything that should not be: broken laws, books that differ, another number of anything."""
         with self.app.app_context():
             found = [str(violation) for violation in invariants.violations(clock.now())]
-            ledger = self._ledger()
+            ledger = self.ledger()
             found += books.disagreements(self.app, ledger)
             captures = len([p for p in ledger["payments"] if float(p["captured"])])
             tell = {
@@ -169,7 +174,8 @@ class World:
         tell["refunded"] = (f"{float(tell['refunded'][0]):.2f}", refunded)
         return found + [f"{what}: {is_} instead of {be}" for what, (is_, be) in tell.items() if is_ != be]
 
-    def _ledger(self) -> Any:
+    def ledger(self) -> Any:
+        """Both gateways' books."""
         parts = [simulator.ledger() for simulator in self.sandbox.world.simulators.values()]
         return {what: [line for part in parts for line in part[what]] for what in ("payments", "refunds")}
 
