@@ -66,16 +66,20 @@ def transaction() -> Iterator[Session]:
         yield session
         return
     session.info["open"] = True
+    last_words: list[Callable[[Session], None]] = []
     follow_ups: list[Callable[[], None]] = []
-    session.info["follow_ups"] = follow_ups
+    session.info["last_words"], session.info["follow_ups"] = last_words, follow_ups
     try:
         yield session
+        for last_word in last_words:
+            last_word(session)
         session.commit()
     except BaseException:
         session.rollback()
         raise
     finally:
         session.info["open"] = False
+        session.info.pop("last_words", None)
         session.info.pop("follow_ups", None)
     for follow_up in follow_ups:
         _run(follow_up)
@@ -84,6 +88,15 @@ def transaction() -> Iterator[Session]:
 def changed(result: Result[Any]) -> bool:
     """Whether an UPDATE found its row: how a guarded update says that it was the first."""
     return isinstance(result, CursorResult) and result.rowcount > 0
+
+
+def before_commit(last_word: Callable[[Session], None]) -> None:
+    """Write this as the last thing of the present transaction, and commit or roll back with it.
+
+    For what takes a lock that everybody wants: taken last, it is held shortly and no other is waited for
+    under it.
+    """
+    db.session().info["last_words"].append(last_word)
 
 
 def after_commit(follow_up: Callable[[], None]) -> None:

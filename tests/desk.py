@@ -311,7 +311,7 @@ def wait_until() -> Callable[..., Any]:
 
 def a_user(email: str = "ira@example.com") -> User:
     """A customer's row, without the ceremony of registering."""
-    user = User(email=email, password_hash="x", is_admin=False, is_demo=False, created_at=clock.now())
+    user = User(email=email, password_hash="x", is_demo=False, created_at=clock.now())
     db.session.add(user)
     db.session.commit()
     return user

@@ -39,8 +39,8 @@ def email(number: int) -> str:
 
 
 _CUSTOMERS = """
-    INSERT INTO users (public_id, email, password_hash, is_admin, is_demo, created_at)
-    SELECT gen_random_uuid()::text, 'customer-' || n || '@example.com', 'x', false, false, %(now)s
+    INSERT INTO users (public_id, email, password_hash, is_demo, created_at)
+    SELECT gen_random_uuid()::text, 'customer-' || n || '@example.com', 'x', false, %(now)s
     FROM generate_series(1, %(customers)s) n"""
 _SUBSCRIPTIONS = """
     INSERT INTO subscriptions (user_id, plan_id, status, current_period_start, current_period_end, auto_renew,

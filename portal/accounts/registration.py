@@ -1,4 +1,4 @@
-"""Accounts are made here: by customers, by the operator's command, and for the demonstration."""
+"""Accounts are made here: by customers, and for the demonstration."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from portal.accounts import letters, passwords, recovery, sign_in
 from portal.accounts.addresses import normal
 from portal.database import db, transaction
 from portal.errors import InvalidRequest, NotAllowed, PortalError
-from portal.models import User
+from portal.models import Role, User
 
 log = logging.getLogger(__name__)
 
-_DEMO = (("demo@example.com", "demo-password", False), ("admin@example.com", "admin-password", True))
+_DEMO = (("demo@example.com", "demo-password", None), ("admin@example.com", "admin-password", Role.OWNER))
 
 
 class AddressTaken(PortalError):
@@ -36,38 +36,19 @@ def register(email: str, password: str, address: str, now: datetime) -> User:
     than the account's, ``TooOften`` after too many of these, ``WeakPassword`` and ``InvalidRequest`` for what
     no account may have.
     """
-    wanted = _address(email)
+    wanted = usable_address(email)
     if not _is_taken(wanted):
         passwords.demand_good(password, wanted)
         with passwords.slot():
             kept = passwords.hashed(password)
         with transaction():
-            user = _insert(wanted, kept, now, privacy_accepted_at=now)
+            user = insert_user(wanted, kept, now, privacy_accepted_at=now)
             if user:
                 recovery.send_confirmation(user, now)
         if user:
             log.info("Registered: %s", user)
             return user
     return _enter(wanted, password, address, now)
-
-
-def create_admin(email: str, password: str, now: datetime) -> User:
-    """Make an operator, or make one of an existing user, whose password becomes this one. Twice is as once.
-
-    Raises ``WeakPassword`` and ``InvalidRequest``.
-    """
-    wanted = _address(email)
-    passwords.demand_good(password, wanted)
-    with passwords.slot():
-        kept = passwords.hashed(password)
-    with transaction() as session:
-        made = _insert(wanted, kept, now, is_admin=True, email_confirmed_at=now)
-        if made:
-            return made
-        user = session.scalars(select(User).where(User.email == wanted).with_for_update()).one()
-        user.is_admin, user.disabled_at = True, None
-        passwords.put(user, kept, now)
-    return user
 
 
 def ensure_demo(now: datetime) -> None:
@@ -77,17 +58,17 @@ def ensure_demo(now: datetime) -> None:
     config: Config = current_app.extensions["portal_config"]
     if not config.sandbox:
         raise NotAllowed("Демонстрационные учётные записи существуют только в песочнице (SANDBOX=1).")
-    for email, password, is_admin in _DEMO:
+    for email, password, role in _DEMO:
         if _is_taken(email):
             continue
         with passwords.slot():
             kept = passwords.hashed(password)
         with transaction():
-            _insert(
+            insert_user(
                 email,
                 kept,
                 now,
-                is_admin=is_admin,
+                role=role,
                 is_demo=True,
                 email_confirmed_at=now,
                 privacy_accepted_at=now,
@@ -107,14 +88,17 @@ def _enter(email: str, password: str, address: str, now: datetime) -> User:
         raise AddressTaken from None
 
 
-def _insert(email: str, kept: str, now: datetime, **facts: object) -> User | None:
-    """A new user, or None when another request was quicker: the unique address decides."""
+def insert_user(email: str, kept: str, now: datetime, **facts: object) -> User | None:
+    """A new user, or None when there is one already or another request was quicker: the unique address
+    decides.
+    """
     with transaction() as session:
         row = insert(User).values(email=email, password_hash=kept, created_at=now, **facts)
         return session.scalar(row.on_conflict_do_nothing(index_elements=["email"]).returning(User))
 
 
-def _address(email: str) -> str:
+def usable_address(email: str) -> str:
+    """The address as it is kept. Raises InvalidRequest."""
     found = normal(email)
     if found is None:
         raise InvalidRequest("Проверьте адрес почты: так он написан быть не может.")

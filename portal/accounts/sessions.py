@@ -22,8 +22,8 @@ SEEN_EVERY = timedelta(minutes=1)
 
 
 def begin(user: User, *, address: str, user_agent: str, now: datetime, instead_of: str | None = None) -> str:
-    """Open a session for *user* and return its key, which is kept nowhere else. *instead_of* is a key that
-    ends thereby.
+    """Open a session for *user*, who has just proved to know the password, and return its key, which is kept
+    nowhere else. *instead_of* is a key that ends thereby.
     """
     key = secrets.token_urlsafe(32)
     with transaction() as session:
@@ -35,6 +35,7 @@ def begin(user: User, *, address: str, user_agent: str, now: datetime, instead_o
                 key_hash=_hash(key),
                 created_at=now,
                 seen_at=now,
+                password_at=now,
                 address=address[:45],
                 user_agent="".join(sign for sign in user_agent[:255] if sign.isprintable()),
             )

@@ -5,6 +5,7 @@ from __future__ import annotations
 from portal.billing_mode import BillingMode
 from portal.models.account_link import AccountLink, LinkPurpose
 from portal.models.api_key import ApiKey
+from portal.models.audit_entry import AuditEntry
 from portal.models.case import Case, CaseKind
 from portal.models.consent import Consent
 from portal.models.method_binding import BindingStatus, MethodBinding
@@ -14,17 +15,19 @@ from portal.models.payment_method import PaymentMethod
 from portal.models.plan import Plan
 from portal.models.purchased_plan import PurchasedPlan, Revocation
 from portal.models.receipt import Receipt
+from portal.models.recovery_code import RecoveryCode
 from portal.models.refund import Refund, RefundSource, RefundStatus
 from portal.models.setting import Setting
 from portal.models.subscription import Subscription, SubscriptionStatus
 from portal.models.usage_record import UsageRecord
-from portal.models.user import User
+from portal.models.user import Role, User
 from portal.models.user_session import UserSession
 from portal.models.webhook_event import EventStatus, WebhookEvent
 
 __all__ = [
     "AccountLink",
     "ApiKey",
+    "AuditEntry",
     "BillingMode",
     "BindingStatus",
     "Case",
@@ -43,10 +46,12 @@ __all__ = [
     "Plan",
     "PurchasedPlan",
     "Receipt",
+    "RecoveryCode",
     "Refund",
     "RefundSource",
     "RefundStatus",
     "Revocation",
+    "Role",
     "Setting",
     "Subscription",
     "SubscriptionStatus",

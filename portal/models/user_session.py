@@ -23,6 +23,11 @@ class UserSession(Base):
     created_at: Mapped[datetime] = mapped_column(Moment)
     #: Moved at most once a minute.
     seen_at: Mapped[datetime] = mapped_column(Moment)
+    #: When this browser last proved its person by the password, and by a code of the phone: the desk asks.
+    password_at: Mapped[datetime | None] = mapped_column(Moment)
+    code_at: Mapped[datetime | None] = mapped_column(Moment)
+    #: When the desk was last used; moved at most once a minute.
+    desk_seen_at: Mapped[datetime | None] = mapped_column(Moment)
     ended_at: Mapped[datetime | None] = mapped_column(Moment)
     address: Mapped[str] = mapped_column(String(45), default="")
     user_agent: Mapped[str] = mapped_column(String(255), default="")

@@ -15,6 +15,7 @@ from portal.web import (
     cancellation,
     checkout,
     dashboard,
+    desk_door,
     errors,
     filters,
     guards,
@@ -50,7 +51,7 @@ def init_app(app: Flask, config: Config) -> None:
         plan_changes.bp,
     ):
         app.register_blueprint(area)
-    for area in (methods.bp, renewal.bp, renewal_links.bp):
+    for area in (methods.bp, renewal.bp, renewal_links.bp, desk_door.blueprint):
         app.register_blueprint(area)
     for door in (webhooks.blueprint, api.blueprint, product_api.blueprint, health.blueprint):
         app.register_blueprint(door)

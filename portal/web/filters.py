@@ -54,6 +54,7 @@ def init_app(app: Flask) -> None:
     """Teach *app*'s templates to write facts."""
     app.add_template_filter(money)
     app.add_template_filter(moment)
+    app.add_template_filter(_local, "local")
     app.add_template_filter(day)
     app.add_template_filter(number)
     app.add_template_filter(count)

@@ -10,12 +10,13 @@ import pytest
 from flask import Flask
 from sqlalchemy import func, select
 
-from portal.accounts import registration, sessions, sign_in, throttle
+from portal.accounts import operators, registration, sessions, sign_in, throttle
 from portal.accounts.addresses import normal
 from portal.accounts.passwords import WeakPassword
+from portal.billing.audit import COMMAND_LINE
 from portal.database import db, transaction
 from portal.errors import InvalidRequest, NotAllowed
-from portal.models import Notification, User
+from portal.models import Notification, Role, User
 from tests.accounts.conftest import HOME, PASSWORD
 
 STRANGER = "203.0.113.9"
@@ -117,7 +118,7 @@ def test_impossible_accounts_are_refused(
     """No account without an address and a fair password, whoever asks."""
     for make in (
         lambda: registration.register(email, password, HOME, now),
-        lambda: registration.create_admin(email, password, now),
+        lambda: operators.create(email, password, Role.OWNER, COMMAND_LINE, now),
     ):
         with pytest.raises(error):
             make()
@@ -151,9 +152,9 @@ def test_an_admin_is_made_once_or_out_of_a_customer(ira: User, now: datetime) ->
     """
     key = sessions.begin(ira, address="", user_agent="", now=now)
 
-    admin = registration.create_admin("ira@example.com", "five tall herons", now)
-    registration.create_admin("boss@example.com", "five tall herons", now)
-    registration.create_admin("boss@example.com", "five tall herons", now)
+    admin = operators.create("ira@example.com", "five tall herons", Role.OWNER, COMMAND_LINE, now)
+    operators.create("boss@example.com", "five tall herons", Role.OWNER, COMMAND_LINE, now)
+    operators.create("boss@example.com", "five tall herons", Role.OWNER, COMMAND_LINE, now)
 
     assert admin is ira
     assert sessions.find(key, now) is None

@@ -6,9 +6,11 @@ import pytest
 from redis import Redis
 from sqlalchemy import text
 
-from portal.accounts import registration
+from portal.accounts import operators
+from portal.billing.audit import COMMAND_LINE
 from portal.clock import now
 from portal.database import db
+from portal.models import Role
 from tests.desk import PASSWORD, Browser, Desk
 from tests.stories import books
 from tests.stories.weather import error, has_plan, later, paid
@@ -71,7 +73,7 @@ def test_yookassas_refusal_to_bind_is_its_403(desk: Desk, recurring: None) -> No
 def admin(desk: Desk) -> Browser:
     """An operator, signed in."""
     with desk.app.app_context():
-        registration.create_admin("boss@example.com", PASSWORD, now())
+        operators.create("boss@example.com", PASSWORD, Role.OWNER, COMMAND_LINE, now())
     boss = desk.browser()
     assert boss.send("/login", email="boss@example.com", password=PASSWORD).ok
     return boss

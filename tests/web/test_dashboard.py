@@ -16,7 +16,7 @@ from sqlalchemy import select
 from portal import clock
 from portal.billing import notices
 from portal.database import db, transaction
-from portal.models import Subscription, SubscriptionStatus
+from portal.models import Role, Subscription, SubscriptionStatus
 from portal.web import dashboard, filters
 from portal.web.filters import NBSP
 from tests.billing.subscribers import a_subscriber
@@ -265,6 +265,6 @@ def test_an_admin_finds_the_way_to_the_admin(app: Flask, browser: Browser) -> No
     """Only an operator's menu leads there."""
     assert "/admin/" not in text(browser)
     with app.app_context(), transaction():
-        db.session.merge(user_of()).is_admin = True
+        db.session.merge(user_of()).role = Role.VIEWER
 
     assert 'href="/admin/"' in text(browser)
