@@ -3,12 +3,14 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable
 
+import psycopg
 import pytest
 from flask import Flask
+from psycopg.pq import TransactionStatus
 from sqlalchemy import delete, select, text, update
 from sqlalchemy.exc import IntegrityError
 
-from portal import clock
+from portal import clock, database
 from portal.billing import doors
 from portal.database import (
     CallInsideTransaction,
@@ -16,6 +18,7 @@ from portal.database import (
     changed,
     db,
     exclusive,
+    glance,
     release,
     transaction,
 )
@@ -235,3 +238,53 @@ def test_sessions_speak_utc_and_do_not_wait_for_ever(context: Flask) -> None:
         "statement_timeout": "30s",
         "idle_in_transaction_session_timeout": "1min",
     }
+
+
+def _server_side() -> int:
+    """The server's number of the connection that a session is given now."""
+    with db.engine.connect() as connection:
+        return int(connection.exec_driver_sql("SELECT pg_backend_pid()").scalar_one())
+
+
+def _hang_up(app: Flask) -> None:
+    """The server ends every connection of this application, as one that is started anew."""
+    url = str(app.config["SQLALCHEMY_DATABASE_URI"]).replace("+psycopg", "")
+    ended = "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity WHERE datname = current_database()"
+    with psycopg.connect(url, autocommit=True) as boss:
+        boss.execute(f"{ended} AND pid <> pg_backend_pid()")
+
+
+def test_a_connection_whose_server_has_gone_is_not_handed_out(context: Flask) -> None:
+    """Also when it was used a moment ago, and though several lie in the pool."""
+    with db.engine.connect(), db.engine.connect():
+        before = _server_side()
+    _hang_up(context)
+    assert [_server_side() != before for _ in range(3)] == [True] * 3
+
+
+def test_a_connection_that_rested_is_asked(context: Flask, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A line may be dead and silent: after a while the server has to answer, before that nobody asks it."""
+    asked: list[int] = []
+    ask = database._ask
+    monkeypatch.setattr(database, "_ask", lambda connection: asked.append(1) or ask(connection))
+    before = _server_side()
+    assert (_server_side(), asked) == (before, [])
+
+    monkeypatch.setattr(database, "ASKED_AFTER", 0)
+    assert (_server_side(), asked) == (before, [1])
+
+    def unanswered(_connection: object) -> None:
+        raise psycopg.OperationalError("the line is dead")
+
+    monkeypatch.setattr(database, "_ask", unanswered)
+    assert _server_side() != before
+
+
+def test_a_glance_opens_no_transaction(context: Flask) -> None:
+    """Each of its statements stands alone, and the connection serves a transaction again afterwards."""
+    with glance() as connection:
+        assert connection.execute(select(Plan.code)).first()
+        assert connection.connection.driver_connection.info.transaction_status is TransactionStatus.IDLE
+    with pytest.raises(TroubleError):
+        _add_and_fail("oleg@example.com")
+    assert people() == []

@@ -44,8 +44,9 @@ _CUSTOMERS = """
     FROM generate_series(1, %(customers)s) n"""
 _SUBSCRIPTIONS = """
     INSERT INTO subscriptions (user_id, plan_id, status, current_period_start, current_period_end, auto_renew,
-    created_at)
-    SELECT u.id, p.id, 'active', %(now)s - interval '70 days', %(now)s + interval '20 days', false, %(now)s
+    look_at, created_at)
+    SELECT u.id, p.id, 'active', %(now)s - interval '70 days', %(now)s + interval '20 days', false,
+    %(now)s + interval '20 days', %(now)s
     FROM users u, plans p WHERE p.code = 'PRO_MONTHLY'"""
 _PAYMENTS = """
     INSERT INTO payments (transaction_id, user_id, plan_id, gateway, gateway_payment_id, purpose, status,

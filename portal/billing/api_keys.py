@@ -9,7 +9,7 @@ from typing import Any
 
 from sqlalchemy import bindparam, select, update
 
-from portal.database import changed, db, transaction
+from portal.database import changed, db, glance, transaction
 from portal.errors import InvalidRequest, NotFound
 from portal.models import ApiKey
 
@@ -48,7 +48,8 @@ def is_valid(key: str) -> bool:
     """
     if not key.startswith(MARK):
         return False
-    return db.session.execute(_VALID, {"key_hash": _hash(key)}).scalar_one_or_none() is not None
+    with glance() as connection:
+        return connection.execute(_VALID, {"key_hash": _hash(key)}).scalar_one_or_none() is not None
 
 
 def revoke(key_id: int, now: datetime) -> bool:

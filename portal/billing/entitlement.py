@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Row, bindparam, select
-from sqlalchemy.orm import Session
+from sqlalchemy import bindparam, select, true
 
-from portal.database import db
+from portal.database import glance
 from portal.errors import NotFound
 from portal.models import PaymentMethod, PurchasedPlan, Subscription, SubscriptionStatus, User
+from portal.models.base import Moment
 from portal.models.subscription import LIVE
 
 _users: Any = User.__table__
@@ -22,21 +23,17 @@ _methods: Any = PaymentMethod.__table__
 _LONGEST_ADDRESS = 254
 
 # The product asks before every sending: what can be made once is made once.
-_CUSTOMER = (
-    select(
-        _users.c.id,
-        _subscriptions.c.status,
-        _subscriptions.c.auto_renew,
-        (_methods.c.id.is_not(None) & _methods.c.detached_at.is_(None)).label("has_method"),
-    )
-    .outerjoin(_subscriptions, _subscriptions.c.user_id == _users.c.id)
-    .outerjoin(_methods, _methods.c.id == _subscriptions.c.payment_method_id)
-    .where(_users.c.email == bindparam("email"))
+_LATEST = (
+    select(_subscriptions.c.status, _subscriptions.c.auto_renew, _subscriptions.c.payment_method_id)
+    .where(_subscriptions.c.user_id == _users.c.id)
     .order_by(_subscriptions.c.id.desc())
     .limit(1)
+    .lateral("latest")
 )
 _IN_GRACE = _subscriptions.c.status.in_(LIVE) & (_subscriptions.c.grace_until > bindparam("now"))
-_COUNTING = (
+
+#: The periods of one of ``users`` that may be used now or later; beside its row, to be joined with it.
+COUNTING = (
     select(
         _periods.c.id,
         _periods.c.plan_code,
@@ -50,11 +47,25 @@ _COUNTING = (
     )
     .join(_subscriptions, _subscriptions.c.id == _periods.c.subscription_id)
     .where(
-        _periods.c.user_id == bindparam("customer_id"),
+        _periods.c.user_id == _users.c.id,
         _periods.c.revoked_at.is_(None),
-        (_periods.c.ends_at > bindparam("now")) | _IN_GRACE,
+        (_periods.c.ends_at > bindparam("now", type_=Moment)) | _IN_GRACE,
     )
-    .order_by(_periods.c.ends_at)
+    .lateral("counting")
+)
+_ENTITLEMENT = (
+    select(
+        _LATEST.c.status.label("latest"),
+        _LATEST.c.auto_renew,
+        (_methods.c.id.is_not(None) & _methods.c.detached_at.is_(None)).label("has_method"),
+        *COUNTING.c,
+    )
+    .select_from(_users)
+    .outerjoin(_LATEST, true())
+    .outerjoin(_methods, _methods.c.id == _LATEST.c.payment_method_id)
+    .outerjoin(COUNTING, true())
+    .where(_users.c.email == bindparam("email"))
+    .order_by(COUNTING.c.ends_at)
 )
 
 
@@ -117,24 +128,27 @@ class Entitlement:
 
 
 def of(email: str, now: datetime) -> Entitlement:
-    """What the customer may use at *now*. Raises CustomerNotFound."""
-    session = db.session()
-    customer = _with_latest_subscription(session, email)
-    periods = counting(session, customer.id, now)
+    """What the customer may use at *now*, read in one look. Raises CustomerNotFound."""
+    with glance() as connection:
+        found = connection.execute(_ENTITLEMENT, {"email": spelt(email), "now": now}).all()
+    if not found:
+        raise CustomerNotFound
+    latest, auto_renew, has_method = found[0][:3]
+    periods = arranged([row[3:] for row in found], now)
     return Entitlement(
-        status=_status(customer.status, periods),
+        status=_status(latest, periods),
         periods=periods,
-        auto_renew=bool(customer.auto_renew and customer.has_method and periods.current),
+        auto_renew=bool(auto_renew and has_method and periods.current),
     )
 
 
-def counting(session: Session, customer_id: int, now: datetime) -> Periods:
-    """The customer's periods that may be used at *now* or later, read in one look.
+def arranged(rows: Iterable[Sequence[Any]], now: datetime) -> Periods:
+    """What :data:`COUNTING` found of one customer, in the order of their ends; nothing but NULL is no period.
 
     In the grace days of a live agreement it is its last period that may be used on, as for
     :func:`portal.billing.subscriptions.standing`.
     """
-    found = [Period(*row) for row in session.execute(_COUNTING, {"customer_id": customer_id, "now": now})]
+    found = [Period(*row) for row in rows if row[0] is not None]
     begun = [period for period in found if period.starts_at <= now]
     current = begun[-1] if begun else None
     return Periods(
@@ -149,14 +163,6 @@ def spelt(email: str) -> str:
     if len(email) > _LONGEST_ADDRESS or not email.isprintable():
         raise CustomerNotFound
     return email.lower()
-
-
-def _with_latest_subscription(session: Session, email: str) -> Row[Any]:
-    """The customer with the status of the latest agreement and whether a living method hangs on it."""
-    customer = session.execute(_CUSTOMER, {"email": spelt(email)}).one_or_none()
-    if customer is None:
-        raise CustomerNotFound
-    return customer
 
 
 def _status(latest: SubscriptionStatus | None, periods: Periods) -> str:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import bindparam, insert, select, update
+from sqlalchemy import Connection, bindparam, insert, select, true, update
 from sqlalchemy.orm import Session
 
 from portal.billing import entitlement, notices
@@ -33,8 +33,16 @@ _records: Any = UsageRecord.__table__
 
 # NO KEY UPDATE, as every lock of a customer: rows that merely point at the customer need not wait.
 _LOCKED = select(_users.c.id).where(_users.c.email == bindparam("email")).with_for_update(key_share=True)
-_COUNTED = select(_records.c.emails_left).where(
-    _records.c.user_id == bindparam("customer_id"), _records.c.idempotency_key == bindparam("key")
+# Asked once the lock is held, and not together with it: a statement sees what was committed when it began.
+_FIRST = select(_records.c.emails_left).where(
+    _records.c.user_id == _users.c.id, _records.c.idempotency_key == bindparam("key")
+)
+_SEEN = (
+    select(_FIRST.scalar_subquery().label("first"), *entitlement.COUNTING.c)
+    .select_from(_users)
+    .outerjoin(entitlement.COUNTING, true())
+    .where(_users.c.id == bindparam("customer_id"))
+    .order_by(entitlement.COUNTING.c.ends_at)
 )
 # A subtraction, since a sum could leave the range of the column.
 _TAKEN = (
@@ -45,9 +53,26 @@ _TAKEN = (
         _periods.c.email_quota - _periods.c.emails_used >= bindparam("quantity"),
     )
     .values(emails_used=_periods.c.emails_used + bindparam("quantity"))
-    .returning(_periods.c.email_quota - _periods.c.emails_used)
+    .returning(
+        _periods.c.user_id,
+        _periods.c.id.label("purchased_plan_id"),
+        (_periods.c.email_quota - _periods.c.emails_used).label("emails_left"),
+    )
+    .cte("taken")
 )
-_WRITTEN = insert(_records)
+_WRITTEN = (
+    insert(_records)
+    .from_select(
+        [*_TAKEN.c.keys(), "quantity", "idempotency_key", "created_at"],
+        select(
+            *_TAKEN.c,
+            bindparam("quantity", type_=_records.c.quantity.type),
+            bindparam("key", type_=_records.c.idempotency_key.type),
+            bindparam("now", type_=_records.c.created_at.type),
+        ),
+    )
+    .returning(_records.c.emails_left)
+)
 
 
 class NoPlan(PortalError):
@@ -83,24 +108,17 @@ def use(email: str, quantity: int, idempotency_key: str, now: datetime) -> Used:
     """
     _check(quantity, idempotency_key)
     with transaction() as session:
-        customer_id = _lock_customer(session, email)
-        known = {"customer_id": customer_id, "key": idempotency_key}
-        first = session.execute(_COUNTED, known).scalar_one_or_none()
+        connection = session.connection()
+        customer_id = _lock_customer(connection, email)
+        asked = {"customer_id": customer_id, "key": idempotency_key, "now": now}
+        seen = connection.execute(_SEEN, asked).all()
+        first: int | None = seen[0].first
         if first is not None:
             return Used(first, repeated=True)
-        periods = entitlement.counting(session, customer_id, now)
+        periods = entitlement.arranged([row[1:] for row in seen], now)
         if periods.current is None:
             raise NoPlan
-        left = _take(session, periods.current, quantity)
-        record = {
-            "user_id": customer_id,
-            "purchased_plan_id": periods.current.id,
-            "quantity": quantity,
-            "idempotency_key": idempotency_key,
-            "emails_left": left,
-            "created_at": now,
-        }
-        session.execute(_WRITTEN, record)
+        left = _take(connection, periods.current, quantity, idempotency_key, now)
         _tell(session, customer_id, periods, quantity, left, now)
     return Used(left, repeated=False)
 
@@ -120,19 +138,22 @@ def _check(quantity: int, key: str) -> None:
         raise InvalidRequest(f"idempotency_key не может начинаться с «{CARRIED}» или «{GIVEN_BACK}».")
 
 
-def _lock_customer(session: Session, email: str) -> int:
+def _lock_customer(connection: Connection, email: str) -> int:
     """The customer's id, with the row locked until the transaction ends."""
     asked = {"email": entitlement.spelt(email)}
-    customer_id: int | None = session.execute(_LOCKED, asked).scalar_one_or_none()
+    customer_id: int | None = connection.execute(_LOCKED, asked).scalar_one_or_none()
     if customer_id is None:
         raise entitlement.CustomerNotFound
     return customer_id
 
 
-def _take(session: Session, period: Period, quantity: int) -> int:
-    """Count, and say what is left. The guard stands in the statement as well as in the table's constraint."""
-    asked = {"period_id": period.id, "quantity": quantity}
-    left: int | None = session.execute(_TAKEN, asked).scalar_one_or_none()
+def _take(connection: Connection, period: Period, quantity: int, key: str, now: datetime) -> int:
+    """Count and write the record, and say what is left.
+
+    The guard stands in the statement as well as in the table's constraint.
+    """
+    asked = {"period_id": period.id, "quantity": quantity, "key": key, "now": now}
+    left: int | None = connection.execute(_WRITTEN, asked).scalar_one_or_none()
     if left is None:
         has = period.email_quota - period.emails_used
         raise QuotaExceeded(f"В этом сроке осталось писем: {has}, а нужно {quantity}. Ничего не списано.")

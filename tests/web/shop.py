@@ -87,6 +87,7 @@ def a_period(user: User, payment: Payment, starts_at: datetime, used: int = 0) -
             )
             session.add(subscription)
         subscription.current_period_end, subscription.plan_id = ends_at, payment.plan_id
+        subscription.look_at = ends_at
         session.flush()
         period = PurchasedPlan(
             user_id=user.id,

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 from urllib.parse import quote
 
 import pytest
 from flask import Flask
-from sqlalchemy import text
+from sqlalchemy import event, text
 from werkzeug.test import TestResponse
 
 from portal import clock
@@ -164,6 +165,25 @@ def test_usage_refused(app: Flask, product: Product, period: PurchasedPlan) -> N
     assert refused(product.entitlement("oleg@example.com")) == (404, "CUSTOMER_NOT_FOUND")
     with app.app_context():
         assert invariants.violations(clock.now()) == []
+
+
+def test_few_trips_to_the_database(app: Flask, product: Product, period: PurchasedPlan) -> None:
+    """An answer is the key and one look; a use is the key, a lock, a look and one statement that writes."""
+
+    def statements(ask: Callable[[], TestResponse]) -> int:
+        asked: list[str] = []
+
+        def note(_connection: object, _cursor: object, statement: str, *_more: object) -> None:
+            asked.append(statement)
+
+        with app.app_context():
+            engine = db.engine
+        event.listen(engine, "before_cursor_execute", note)
+        assert ask().status_code == 200
+        event.remove(engine, "before_cursor_execute", note)
+        return len(asked)
+
+    assert (statements(product.entitlement), statements(product.usage)) == (2, 4)
 
 
 def test_usage_without_a_plan(product: Product) -> None:
