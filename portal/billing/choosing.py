@@ -38,6 +38,7 @@ def charge_from_now_on(session: Session, user_id: int, method_id: int, now: date
     live.payment_method_id = method.id
     if not live.auto_renew:
         return None
+    live.look_at = now  # what is told of the next charge depends on what is charged
     if live.status is SubscriptionStatus.PAST_DUE:
         if not retries.may_try_now(session, live, method, now):
             return None

@@ -164,6 +164,9 @@ def _say_what_is_due(session: Session, subscription: Subscription, now: datetime
         moments += _words_of_a_renewal(session, subscription, now)
     else:
         moments += _words_of_an_end(session, subscription, now)
+        if subscription.charge_due_at is not None:
+            # Should it be charged after all by then, that is told in time.
+            moments += [subscription.charge_due_at - before for before in agenda.WORDS_BEFORE]
     return min(moment for moment in moments if moment > now)
 
 
