@@ -28,6 +28,8 @@ class Obstacle:
     """
 
     look_again_at: datetime | None
+    #: Whether the renewal is still being tried, so that the plan may be used in the days of grace.
+    is_tried: bool = True
 
 
 def found(
@@ -37,12 +39,14 @@ def found(
 
     In the caller's transaction, under the locks of the customer, the subscription and the method.
     """
-    if not settings.current().auto_renewal_enabled or method.gateway not in doors.are_open():
+    if not settings.current().auto_renewal_enabled:
+        return Obstacle(now + SWITCHED_OFF, is_tried=False)
+    if method.gateway not in doors.are_open():
         return Obstacle(now + SWITCHED_OFF)
     if session.scalar(other_money(subscription.user_id, now)) is not None:
         return Obstacle(now + IN_THE_WAY)
     if method.stopped_at is not None or not retries.tries_left(session, subscription, method.id):
-        return Obstacle(None)
+        return Obstacle(None, is_tried=False)
     if retries.is_first_try(session, subscription):
         return _unannounced(session, subscription, method, now)
     return None

@@ -136,6 +136,7 @@ def _begin(subscription_id: int, now: datetime) -> Begun | None:
                 return None
             consent, method = agreed
             obstacle = obstacles.found(session, subscription, method, now)
+            retries.grant_grace(subscription, is_tried=obstacle is None or obstacle.is_tried)
             if obstacle is not None:
                 _wait(subscription, obstacle)
                 return None

@@ -109,6 +109,17 @@ def at_once(subscription: Subscription, now: datetime) -> None:
     subscription.charge_due_at = subscription.charge_look_at = subscription.look_at = now
 
 
+def grant_grace(subscription: Subscription, *, is_tried: bool) -> None:
+    """Let the plan be used after its end only while its renewal is tried; in the caller's transaction.
+
+    What nobody tries ends exactly at its end. What was refused keeps the days that its customer was told of.
+    """
+    if is_tried:
+        subscription.grace_until = subscription.grace_until or _grace(subscription)
+    elif subscription.status is SubscriptionStatus.ACTIVE:
+        subscription.grace_until = None
+
+
 def may_try_now(session: Session, subscription: Subscription, method: PaymentMethod, now: datetime) -> bool:
     """Whether the customer may have *method* charged at once for the coming period.
 

@@ -13,7 +13,7 @@ import pytest
 from flask import Flask
 
 from portal import clock
-from portal.billing import stopping
+from portal.billing import entitlement, stopping, subscriptions
 from portal.billing.stopping import Because
 from portal.database import db, transaction
 from portal.models import CaseKind
@@ -217,3 +217,42 @@ def test_a_letter_that_is_merely_late(cycle: Cycle, monkeypatch: pytest.MonkeyPa
         assert books.case_kinds(cycle.app) == [CaseKind.NOTICE_UNSENT]
     cycle.walk(planned + 26 * HOUR)
     assert (cycle.outcomes, open_cases(cycle)) == (["succeeded"], 0)
+
+
+def usable(cycle: Cycle) -> tuple[bool, bool]:
+    """Whether the plan may be used at the present moment, by the dashboard and by the product's API."""
+    with cycle.app.app_context():
+        here = subscriptions.standing(cycle.user_id, clock.now()).current is not None
+        return here, entitlement.of("ira@example.com", clock.now()).periods.current is not None
+
+
+@pytest.mark.parametrize("because", ("paused", "stopped"))
+def test_what_nobody_tries_to_renew_ends_at_its_end(cycle: Cycle, because: str) -> None:
+    """While the shop pauses renewals, or the card is refused for good, there are no days of grace: the plan
+    ends to the moment, though no job has said so.
+    """
+    end = cycle.row.current_period_end
+    if because == "paused":
+        cycle.put("auto_renewal_enabled", "false")
+    else:
+        cycle.run("UPDATE payment_methods SET stopped_at = :now, stop_code = '5036'", now=clock.now())
+    cycle.walk(end - MINUTE)
+    assert usable(cycle) == (True, True)
+    cycle.go_to(end)
+    assert usable(cycle) == (False, False)
+
+
+def test_what_is_tried_again_has_its_days_of_grace_again(cycle: Cycle) -> None:
+    """Renewals that go on a day before the end, too late to be announced and charged by then: the plan works
+    on until the charge.
+    """
+    end = cycle.row.current_period_end
+    cycle.put("auto_renewal_enabled", "false")
+    cycle.walk(end - 12 * HOUR)
+    assert cycle.row.grace_until is None
+    cycle.run("DELETE FROM notifications")
+    cycle.put("auto_renewal_enabled", "true")
+    cycle.walk(end + HOUR)
+    assert (usable(cycle), cycle.charges) == ((True, True), [])
+    cycle.walk(end + 2 * DAY)
+    assert (cycle.outcomes, cycle.row.status.value) == (["succeeded"], "active")
