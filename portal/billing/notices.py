@@ -47,6 +47,15 @@ def something_waits_for(kind: str, still: Callable[[Notification], bool]) -> Non
     _WAITED_FOR[kind] = still
 
 
+#: Kinds of letters that may be overtaken while they wait, and how to tell whether they are true still.
+_TRUE_WHILE: dict[str, Callable[[Notification], bool]] = {}
+
+
+def true_while(kind: str, still: Callable[[Notification], bool]) -> None:
+    """Send a letter of this *kind* only if *still* says so when it leaves."""
+    _TRUE_WHILE[kind] = still
+
+
 def announce(
     session: Session,
     user_id: int,
@@ -167,10 +176,11 @@ def _still_true(notification: Notification) -> bool:
     """A letter about a refusal is not sent once the money came after all, nor one about a charge that will
     not be.
     """
-    if notification.kind in _WAITED_FOR:
-        return _WAITED_FOR[notification.kind](notification)
-    if notification.kind != "payment_failed":
-        return True
+    still = _WAITED_FOR.get(notification.kind) or _TRUE_WHILE.get(notification.kind)
+    return still is None or still(notification)
+
+
+def _is_unpaid(notification: Notification) -> bool:
     status = db.session.scalar(
         select(Payment.status).where(Payment.transaction_id == notification.facts.get("transaction_id"))
     )
@@ -208,3 +218,6 @@ def _compose(notification: Notification, user: User) -> Letter:
         if name in _AT_SENDING:
             facts |= _AT_SENDING[name](value, base_url)
     return mail.compose(notification.kind, facts)
+
+
+true_while("payment_failed", _is_unpaid)

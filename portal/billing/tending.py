@@ -159,8 +159,7 @@ def _say_what_is_due(session: Session, subscription: Subscription, now: datetime
     """Announce what the time has come for; gives the next moment to look."""
     end = subscription.current_period_end
     moments = [end, *([subscription.grace_until] if subscription.grace_until else [])]
-    renews = subscription.auto_renew and settings.current().auto_renewal_enabled
-    if renews and not _waits_for_another_method(session, subscription):
+    if is_renewed(session, subscription):
         moments += _words_of_a_renewal(session, subscription, now)
     else:
         moments += _words_of_an_end(session, subscription, now)
@@ -168,6 +167,12 @@ def _say_what_is_due(session: Session, subscription: Subscription, now: datetime
             # Should it be charged after all by then, that is told in time.
             moments += [subscription.charge_due_at - before for before in agenda.WORDS_BEFORE]
     return min(moment for moment in moments if moment > now)
+
+
+def is_renewed(session: Session, subscription: Subscription) -> bool:
+    """Whether the next period is going to be charged, as far as anybody knows."""
+    renews = subscription.auto_renew and settings.current().auto_renewal_enabled
+    return renews and not _waits_for_another_method(session, subscription)
 
 
 def _waits_for_another_method(session: Session, subscription: Subscription) -> bool:
@@ -206,6 +211,7 @@ def _words_of_an_end(session: Session, subscription: Subscription, now: datetime
             "plan_title": period.plan_title,
             "plan_code": period.plan_code,
             "ends_at": end.isoformat(),
+            "ends_of": subscription.id,
         }
         key = f"plan_ends:{subscription.id}:{end:%Y%m%dT%H%M%S}:{min(said) // _HOUR}"
         notices.announce(session, subscription.user_id, "plan_ends", key, facts, now)

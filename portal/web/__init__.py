@@ -8,7 +8,7 @@ from flask import Flask
 
 from config import Config
 from portal.accounts import letters
-from portal.billing import letter_links, notices
+from portal.billing import letter_links, notices, overtaken
 from portal.web import (
     accounts,
     api,
@@ -41,6 +41,8 @@ def init_app(app: Flask, config: Config) -> None:
     filters.init_app(app)
     letters.init()
     notices.made_at_sending("renewal_link", letter_links.of_renewal)
+    notices.true_while("renewal_failed", overtaken.is_still_refused)
+    notices.true_while("plan_ends", overtaken.is_still_ending)
     for area in (
         plans.bp,
         accounts.bp,

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -14,7 +17,7 @@ from portal.database import db, transaction
 from portal.gateways.base import SavedMethod
 from portal.models import GatewayName
 from tests.desk import LiveSandbox
-from tests.stories.cycle import Cycle, begin
+from tests.stories.cycle import BROWSER, Cycle, begin
 
 DAY, HOUR = timedelta(days=1), timedelta(hours=1)
 
@@ -94,3 +97,64 @@ def test_renewing_that_is_switched_on_again_is_told_of_in_time(cycle: Cycle) -> 
     cycle.put("auto_renewal_enabled", "true")
     cycle.walk(planned - HOUR)
     assert [round(before / HOUR) for before in told_before(cycle, planned)] == [24]
+
+
+@contextmanager
+def no_mail(cycle: Cycle) -> Iterator[None]:
+    """The mailbox refuses every letter meanwhile."""
+    kept = cycle.app.extensions["portal_mailer"]
+    cycle.app.extensions["portal_mailer"] = replace(kept, sandbox_url="http://127.0.0.1:9/")
+    yield
+    cycle.app.extensions["portal_mailer"] = kept
+
+
+def in_the_mailbox(cycle: Cycle, words: str) -> int:
+    """How many letters with these words in the subject have arrived."""
+    return len([one for one in cycle.sandbox.world.store.all("letter") if words in one["subject"]])
+
+
+@pytest.mark.parametrize("since", ("paid", "refused again", "stopped"))
+def test_a_letter_about_a_refusal_that_is_no_news_any_more(cycle: Cycle, since: str) -> None:
+    """Mail was away when a charge was refused. Whatever came of it by the time that mail is back: nobody is
+    asked to pay what is paid, nor told of a try that is over.
+    """
+    cycle.announce()
+    cycle.refuse("5051", None if since == "refused again" else 1)
+    with no_mail(cycle):
+        cycle.charge()
+        if since == "stopped":
+            with cycle.app.app_context():
+                agreements.stop(cycle.user_id, clock.now())
+        else:
+            cycle.until(lambda: len(cycle.charges) == 2)
+    cycle.walk(clock.now() + 13 * HOUR)
+    expected = {"paid": (0, 1), "refused again": (1, 0), "stopped": (0, 0)}[since]
+    assert (in_the_mailbox(cycle, "Не удалось"), in_the_mailbox(cycle, "продлён")) == expected
+
+
+def test_a_letter_about_a_refusal_leaves_late_while_it_is_true(cycle: Cycle) -> None:
+    """Mail that is back before the next try brings what is still so."""
+    cycle.announce()
+    cycle.refuse("5051", 1)
+    with no_mail(cycle):
+        cycle.charge()
+        cycle.later(HOUR)
+    cycle.walk(clock.now() + 6 * HOUR)
+    assert in_the_mailbox(cycle, "Не удалось") == 1
+
+
+@pytest.mark.parametrize("since", ("nothing", "renewed", "over"))
+def test_a_letter_about_an_end_that_is_none_any_more(cycle: Cycle, since: str) -> None:
+    """That it ends and nothing is charged is not said once renewal is on again, nor after the end."""
+    end = cycle.row.current_period_end
+    with cycle.app.app_context():
+        agreements.stop(cycle.user_id, clock.now())
+    with no_mail(cycle):
+        cycle.walk(end - (30 if since == "renewed" else 20) * HOUR)
+        if since == "renewed":
+            with cycle.app.app_context():
+                agreements.resume(cycle.user_id, BROWSER, clock.now())
+        if since == "over":
+            cycle.walk(end + HOUR)
+    cycle.walk(clock.now() + 13 * HOUR)
+    assert in_the_mailbox(cycle, "действует до") == (2 if since == "nothing" else 0)
