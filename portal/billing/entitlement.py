@@ -55,6 +55,7 @@ COUNTING = (
 )
 _ENTITLEMENT = (
     select(
+        _users.c.disabled_at,
         _LATEST.c.status.label("latest"),
         _LATEST.c.auto_renew,
         (_methods.c.id.is_not(None) & _methods.c.detached_at.is_(None)).label("has_method"),
@@ -120,7 +121,8 @@ class Periods:
 class Entitlement:
     """The product's question answered."""
 
-    #: Usable: active, or past_due while the renewal is being tried. Not: scheduled, canceled, expired, none.
+    #: Usable: active, or past_due while the renewal is being tried. Not: scheduled, canceled, expired, none,
+    #: and disabled, whatever is paid.
     status: str
     periods: Periods
     #: Whether a saved method is going to be charged for the next period.
@@ -133,8 +135,10 @@ def of(email: str, now: datetime) -> Entitlement:
         found = connection.execute(_ENTITLEMENT, {"email": spelt(email), "now": now}).all()
     if not found:
         raise CustomerNotFound
-    latest, auto_renew, has_method = found[0][:3]
-    periods = arranged([row[3:] for row in found], now)
+    disabled_at, latest, auto_renew, has_method = found[0][:4]
+    if disabled_at is not None:
+        return Entitlement("disabled", Periods(None, (), in_grace=False), auto_renew=False)
+    periods = arranged([row[4:] for row in found], now)
     return Entitlement(
         status=_status(latest, periods),
         periods=periods,

@@ -32,7 +32,11 @@ _periods: Any = PurchasedPlan.__table__
 _records: Any = UsageRecord.__table__
 
 # NO KEY UPDATE, as every lock of a customer: rows that merely point at the customer need not wait.
-_LOCKED = select(_users.c.id).where(_users.c.email == bindparam("email")).with_for_update(key_share=True)
+_LOCKED = (
+    select(_users.c.id, _users.c.disabled_at)
+    .where(_users.c.email == bindparam("email"))
+    .with_for_update(key_share=True)
+)
 # Asked once the lock is held, and not together with it: a statement sees what was committed when it began.
 _FIRST = select(_records.c.emails_left).where(
     _records.c.user_id == _users.c.id, _records.c.idempotency_key == bindparam("key")
@@ -83,6 +87,14 @@ class NoPlan(PortalError):
     message = "У клиента нет действующего тарифа."
 
 
+class CustomerDisabled(PortalError):
+    """The shop has closed the customer's account."""
+
+    code = "CUSTOMER_DISABLED"
+    status = 403
+    message = "Учётная запись клиента отключена магазином."
+
+
 class QuotaExceeded(PortalError):
     """More e-mails than are left in the period."""
 
@@ -103,18 +115,20 @@ def use(email: str, quantity: int, idempotency_key: str, now: datetime) -> Used:
     """Count *quantity* e-mails against the customer's present period.
 
     A repeat of a key answers as the first time and counts nothing, also after the period is over. A period
-    that is used up does not reach into the next one. Raises InvalidRequest, CustomerNotFound, NoPlan and
-    QuotaExceeded; then nothing is counted and the key is not remembered.
+    that is used up does not reach into the next one. Raises InvalidRequest, CustomerNotFound,
+    CustomerDisabled, NoPlan and QuotaExceeded; then nothing is counted and the key is not remembered.
     """
     _check(quantity, idempotency_key)
     with transaction() as session:
         connection = session.connection()
-        customer_id = _lock_customer(connection, email)
+        customer_id, disabled_at = _lock_customer(connection, email)
         asked = {"customer_id": customer_id, "key": idempotency_key, "now": now}
         seen = connection.execute(_SEEN, asked).all()
         first: int | None = seen[0].first
         if first is not None:
             return Used(first, repeated=True)
+        if disabled_at is not None:
+            raise CustomerDisabled
         periods = entitlement.arranged([row[1:] for row in seen], now)
         if periods.current is None:
             raise NoPlan
@@ -138,13 +152,13 @@ def _check(quantity: int, key: str) -> None:
         raise InvalidRequest(f"idempotency_key не может начинаться с «{CARRIED}» или «{GIVEN_BACK}».")
 
 
-def _lock_customer(connection: Connection, email: str) -> int:
-    """The customer's id, with the row locked until the transaction ends."""
+def _lock_customer(connection: Connection, email: str) -> tuple[int, datetime | None]:
+    """The customer's id and when the account was closed, with the row locked until the transaction ends."""
     asked = {"email": entitlement.spelt(email)}
-    customer_id: int | None = connection.execute(_LOCKED, asked).scalar_one_or_none()
-    if customer_id is None:
+    customer = connection.execute(_LOCKED, asked).one_or_none()
+    if customer is None:
         raise entitlement.CustomerNotFound
-    return customer_id
+    return customer.id, customer.disabled_at
 
 
 def _take(connection: Connection, period: Period, quantity: int, key: str, now: datetime) -> int:

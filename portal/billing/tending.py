@@ -13,7 +13,7 @@ from sqlalchemy.orm import Session
 
 from portal import clock
 from portal.billing import agenda, notices, retries, settings, settlement
-from portal.billing.stopping import Because, withdraw
+from portal.billing.stopping import Because, stop_charging, withdraw
 from portal.billing.subscriptions import last_period
 from portal.database import db, transaction
 from portal.models import (
@@ -25,6 +25,7 @@ from portal.models import (
     PaymentPurpose,
     Subscription,
     SubscriptionStatus,
+    User,
 )
 from portal.models.payment import OPEN
 from portal.models.subscription import LIVE
@@ -55,9 +56,17 @@ def tend(subscription_id: int, now: datetime) -> bool:
         if subscription.status not in LIVE:
             subscription.look_at = subscription.charge_look_at = None
             return False
+        closed = session.get_one(User, owner, populate_existing=True).disabled_at is not None
+        if closed and subscription.auto_renew:
+            # Nobody is charged whose account is closed, so no charge is announced either.
+            stop_charging(session, subscription.id, Because.ENDED, now)
+            session.refresh(subscription)
         if _is_over(session, subscription, now):
-            _end(session, subscription, now)
+            _end(session, subscription, now, in_silence=closed)
             return True
+        if closed:
+            subscription.look_at = subscription.current_period_end
+            return False
         subscription.look_at = _say_what_is_due(session, subscription, now)
         return False
 
@@ -139,12 +148,14 @@ def _is_being_renewed(session: Session, subscription: Subscription) -> bool:
     return subscription.charge_due_at is not None or session.scalar(open_charge.limit(1)) is not None
 
 
-def _end(session: Session, subscription: Subscription, now: datetime) -> None:
+def _end(session: Session, subscription: Subscription, now: datetime, *, in_silence: bool) -> None:
     subscription.status, subscription.ended_at = SubscriptionStatus.EXPIRED, now
     subscription.auto_renew = False
     subscription.charge_due_at = subscription.charge_look_at = subscription.look_at = None
     subscription.held_since = subscription.grace_until = None
     withdraw(session, subscription.consent_id, Because.ENDED, now)
+    if in_silence:
+        return
     period = last_period(session, subscription.id)
     facts = {
         "plan_title": period.plan_title,

@@ -194,6 +194,19 @@ def test_a_customer_who_was_switched_off(cycle: Cycle) -> None:
     assert cycle.ask("SELECT withdrawn_because FROM consents")[0].withdrawn_because == "ended"
 
 
+def test_a_customer_who_is_switched_off_hears_of_nothing(cycle: Cycle) -> None:
+    """No charge is announced that will not be made, and nobody is asked to buy who may not sign in; the plan
+    ends at its end.
+    """
+    cycle.run("UPDATE users SET disabled_at = :now", now=clock.now())
+    cycle.walk(cycle.row.current_period_end + HOUR)
+    said = {letter.kind for letter in cycle.ask("SELECT kind FROM notifications")}
+    assert said == {"payment_succeeded"}
+    assert (cycle.row.status.value, cycle.row.auto_renew, cycle.charges) == ("expired", False, [])
+    (agreed,) = cycle.ask("SELECT withdrawn_because FROM consents")
+    assert agreed.withdrawn_because == "ended"
+
+
 def test_a_charge_nobody_plans_any_more(cycle: Cycle) -> None:
     """A mark that was left behind is put right by the first worker that reads it, and comes up no more."""
     cycle.run("UPDATE subscriptions SET charge_look_at = :now", now=clock.now())

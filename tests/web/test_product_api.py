@@ -186,6 +186,29 @@ def test_few_trips_to_the_database(app: Flask, product: Product, period: Purchas
     assert (statements(product.entitlement), statements(product.usage)) == (2, 4)
 
 
+def test_a_closed_account(app: Flask, product: Product, period: PurchasedPlan) -> None:
+    """A customer whom the shop has disabled may use nothing, whatever is paid; what was counted stays told.
+
+    Opened again, the account has what is left of its time.
+    """
+    assert product.usage().get_json() == {"emails_left": 49975}
+    with app.app_context(), transaction():
+        user_of(EMAIL).disabled_at = clock.now()
+    said = product.entitlement().get_json()
+    assert (said["status"], said["plan_code"], said["emails_left"], said["upcoming"]) == (
+        "disabled",
+        None,
+        0,
+        [],
+    )
+    assert (said["active_until"], said["auto_renew"]) == (None, False)
+    assert refused(product.usage(1, "next")) == (403, "CUSTOMER_DISABLED")
+    assert product.usage().get_json() == {"emails_left": 49975}
+    with app.app_context(), transaction():
+        user_of(EMAIL).disabled_at = None
+    assert product.usage(1, "next").get_json() == {"emails_left": 49974}
+
+
 def test_usage_without_a_plan(product: Product) -> None:
     """Known, and nothing to use: 409, since a purchase would change the answer."""
     assert refused(product.usage()) == (409, "NO_PLAN")
