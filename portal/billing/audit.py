@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Generator, Mapping
+from contextlib import closing
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from decimal import Decimal
@@ -116,12 +117,13 @@ def of(subject: Subject) -> list[AuditEntry]:
 def verify(head: str | None = None) -> Verdict:
     """Seal every entry anew and compare; *head* is a seal that was noted elsewhere."""
     expected, count, has_head = BEGINNING, 0, head in {None, BEGINNING}
-    for row in _all():
-        count += 1
-        if row["previous_hash"] != expected or _seal(row, expected) != row["hash"]:
-            return Verdict(count, expected, row["id"], has_head)
-        expected = row["hash"]
-        has_head = has_head or expected == head
+    with closing(_all()) as entries:
+        for row in entries:
+            count += 1
+            if row["previous_hash"] != expected or _seal(row, expected) != row["hash"]:
+                return Verdict(count, expected, row["id"], has_head)
+            expected = row["hash"]
+            has_head = has_head or expected == head
     return Verdict(count, expected, None, has_head)
 
 
@@ -154,8 +156,9 @@ def _plain(value: Any) -> Any:
     return value
 
 
-def _all() -> Iterator[RowMapping]:
+def _all() -> Generator[RowMapping, None, None]:
     """Every entry in its order, a thousand at a time."""
     with db.engine.connect() as connection:
         asked = select(_entries).order_by(_entries.c.id)
-        yield from connection.execution_options(yield_per=1000).execute(asked).mappings()
+        with connection.execution_options(yield_per=1000).execute(asked) as found:
+            yield from found.mappings()
