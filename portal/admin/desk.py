@@ -7,11 +7,13 @@ from collections.abc import Callable
 from flask_admin import Admin
 from flask_admin.theme import Bootstrap4Theme
 
-from portal.admin.access import Index
+from portal.admin.access import Index, Room
+from portal.admin.api_keys import ApiKeys
 from portal.admin.audit import AuditEntries
 from portal.admin.catalogue import Plans
 from portal.admin.events import Events
 from portal.admin.money import Cases, Methods, Payments, Periods, Refunds, Subscriptions
+from portal.admin.operators import Operators
 from portal.admin.people import Letters, People
 from portal.admin.rows import Rows
 from portal.database import Base, db
@@ -45,6 +47,13 @@ ROOMS: tuple[tuple[str, str, str, type[Rows], type[Base]], ...] = (
 )
 
 
+#: The same for pages of ours.
+PAGES: tuple[tuple[str, str, str, type[Room]], ...] = (
+    ("Магазин", "Ключи товара", "api-keys", ApiKeys),
+    ("Надзор", "Сотрудники", "operators", Operators),
+)
+
+
 def build(nonce: Callable[[], str]) -> Admin:
     """A new desk for one application; *nonce* is what its Content-Security-Policy lets through."""
     admin = Admin(
@@ -56,4 +65,7 @@ def build(nonce: Callable[[], str]) -> Admin:
     for group, name, url, room, model in ROOMS:
         endpoint = f"desk_{url.replace('-', '_')}"
         admin.add_view(room(model, db, name=name, endpoint=endpoint, url=url, category=group))
+    for group, name, url, page in PAGES:
+        endpoint = f"desk_{url.replace('-', '_')}"
+        admin.add_view(page(name=name, endpoint=endpoint, url=url, category=group))
     return admin

@@ -9,6 +9,8 @@ from typing import Any
 
 from sqlalchemy import bindparam, select, update
 
+from portal.billing import audit
+from portal.billing.audit import COMMAND_LINE, Actor, Subject
 from portal.database import changed, db, glance, transaction
 from portal.errors import InvalidRequest, NotFound
 from portal.models import ApiKey
@@ -30,14 +32,17 @@ class KeyNotFound(NotFound):
     message = "Такого ключа нет."
 
 
-def create(name: str, now: datetime) -> str:
+def create(name: str, now: datetime, actor: Actor = COMMAND_LINE) -> str:
     """Make a key and give it, for the only time. Raises InvalidRequest for a name that is none."""
     name = name.strip()
     if not 1 <= len(name) <= LONGEST_NAME or not name.isprintable():
         raise InvalidRequest(f"Название ключа — от 1 до {LONGEST_NAME} печатных знаков.")
     key = MARK + secrets.token_urlsafe(_RANDOM_BYTES)
+    made = ApiKey(name=name, prefix=key[:_SHOWN], key_hash=_hash(key), created_at=now)
     with transaction() as session:
-        session.add(ApiKey(name=name, prefix=key[:_SHOWN], key_hash=_hash(key), created_at=now))
+        session.add(made)
+        session.flush()
+        audit.note(actor, "create-api-key", Subject("api_key", made.id), now, after={"name": name})
     return key
 
 
@@ -52,13 +57,16 @@ def is_valid(key: str) -> bool:
         return connection.execute(_VALID, {"key_hash": _hash(key)}).scalar_one_or_none() is not None
 
 
-def revoke(key_id: int, now: datetime) -> bool:
+def revoke(key_id: int, now: datetime, actor: Actor = COMMAND_LINE) -> bool:
     """Refuse the key from now on; tells whether it was valid until now. Raises KeyNotFound."""
     with transaction() as session:
         if session.get(ApiKey, key_id) is None:
             raise KeyNotFound
         valid = (ApiKey.id == key_id) & ApiKey.revoked_at.is_(None)
-        return changed(session.execute(update(ApiKey).where(valid).values(revoked_at=now)))
+        was_valid = changed(session.execute(update(ApiKey).where(valid).values(revoked_at=now)))
+        if was_valid:
+            audit.note(actor, "revoke-api-key", Subject("api_key", key_id), now)
+    return was_valid
 
 
 def listed() -> list[ApiKey]:
