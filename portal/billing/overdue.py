@@ -33,7 +33,6 @@ from portal.models import (
     GatewayName,
     Payment,
     PaymentMethod,
-    PaymentPurpose,
     Subscription,
     SubscriptionStatus,
     User,
@@ -52,6 +51,15 @@ class MayNotTryNow(InvalidRequest):
 
     code = "MAY_NOT_TRY_NOW"
     message = "Сейчас с этой карты списать нельзя. Выберите другой способ оплаты."
+
+
+class BeingCharged(InvalidRequest):
+    """The saved method is being charged, or its bank has not answered yet."""
+
+    code = "BEING_CHARGED"
+    message = (
+        "Прямо сейчас списываем с сохранённого способа. Дождитесь ответа банка, чтобы не заплатить дважды."
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,11 +120,13 @@ def order(
 ) -> checkout.Order:
     """An order of what is due, on the agreement's terms, for the subscription's owner; leads to the gateway.
 
-    Raises NothingDue, and what :func:`portal.billing.checkout.start` raises.
+    Raises NothingDue, BeingCharged, and what :func:`portal.billing.checkout.start` raises.
     """
     found = of_subscription(subscription_id, now)
     if found is None:
         raise NothingDue
+    if found.trying:
+        raise BeingCharged
     name = checkout.gateway_name(gateway)
     user = db.session.get_one(User, agreements.owner_of(subscription_id))
     agreed = found.agreement if accept_recurring else None
@@ -138,8 +148,9 @@ def _overdue(session: Session, live: Subscription, now: datetime) -> Overdue | N
     period = timedelta(days=plan.period_days)
     following = agenda.cycle(ends_at, ends_at + period, renews=True).charge_due_at or ends_at + period
     open_payment = session.scalar(obstacles.other_money(live.user_id, now))
-    begun = open_payment if open_payment and open_payment.purpose is not PaymentPurpose.RENEWAL else None
-    free = begun is None and settings.current().auto_renewal_enabled
+    is_charged = choosing.is_being_charged(session, live)
+    begun = open_payment if open_payment and not is_charged else None
+    free = open_payment is None and settings.current().auto_renewal_enabled
     return Overdue(
         subscription_id=live.id,
         plan=plan,
@@ -150,7 +161,7 @@ def _overdue(session: Session, live: Subscription, now: datetime) -> Overdue | N
         ends_at=ends_at + period,
         access_until=live.grace_until or ends_at,
         next_try_at=live.charge_due_at,
-        trying=free and (open_payment is not None or _is_next(live, now)),
+        trying=is_charged or (free and _is_next(live, now)),
         may_try_now=free and retries.may_try_now(session, live, method, now),
         begun=begun,
         gateways=doors.are_open(),

@@ -9,6 +9,7 @@ from datetime import timedelta
 
 import pytest
 from flask import Flask
+from sqlalchemy import select
 
 from portal import clock
 from portal.billing import agreements, letter_links, settings
@@ -286,3 +287,24 @@ def test_unpaid_days_of_grace_end_with_the_stop(app: Flask, browser: Browser) ->
     assert "50 000" in text(browser)
     browser.post(RENEWAL, action="stop")
     assert "Тариф закончился" in text(browser)
+
+
+@pytest.mark.parametrize("enabled", ("true", "false"))
+def test_what_is_being_charged_is_not_paid_another_way(app: Flask, browser: Browser, enabled: str) -> None:
+    """A page that was opened before the next try began must not take the same money a second time, though
+    the shop has paused renewals meanwhile.
+    """
+    with app.app_context():
+        ira = subscriber(app, 28)
+        overdue(ira)
+    assert "Заплатить другим способом" in text(browser, PAY)
+    with app.app_context():
+        ira.charge(clock.now())
+        settings.put("auto_renewal_enabled", enabled, clock.now())
+    answer = browser.post(PAY, action="order", gateway="cloudpayments")
+    assert (answer.status_code, "Дождитесь ответа банка" in answer.text) == (400, True)
+    assert "Заплатить другим способом" not in text(browser, PAY)
+    with app.app_context():
+        settings.forget()
+        purposes = [payment.purpose for payment in db.session.scalars(select(Payment))]
+    assert purposes.count(PaymentPurpose.PURCHASE) == 1
