@@ -58,9 +58,3 @@ def card_runs_out(method: Any) -> datetime | None:
         return None
     last = monthrange(method.expiry_year, method.expiry_month)[1]
     return datetime(method.expiry_year, method.expiry_month, last, tzinfo=UTC) + timedelta(days=1)
-
-
-def is_last_word_of(moments: list[tuple[datetime, str]], now: datetime) -> str | None:
-    """Of words that are due, only the latest is said: three days' notice makes no sense a day before."""
-    due = [(moment, word) for moment, word in moments if moment <= now]
-    return max(due)[1] if due else None
