@@ -9,7 +9,7 @@ from enum import StrEnum
 
 from sqlalchemy.orm import Session
 
-from portal.billing import agenda, agreements, choosing, methods, overdue, settings
+from portal.billing import agenda, agreements, choosing, overdue, settings
 from portal.billing.overdue import Overdue
 from portal.billing.subscriptions import Standing
 from portal.database import db
@@ -64,7 +64,7 @@ def of(standing: Standing, now: datetime) -> Outlook | None:
     found = overdue.of_customer(live.user_id, now)
     last = live.grace_until or live.current_period_end
     return Outlook(
-        state=_state(session, live, standing.method, found, now),
+        state=_state(session, live, standing.method, found),
         plan_title=consent.plan_title if consent else standing.current.plan_title if standing.current else "",
         amount=consent.amount if consent else None,
         currency=consent.currency if consent else "RUB",
@@ -84,7 +84,6 @@ def _state(
     live: Subscription,
     method: PaymentMethod | None,
     found: Overdue | None,
-    now: datetime,
 ) -> State:
     if not live.auto_renew or method is None:
         return State.OFF
@@ -92,8 +91,8 @@ def _state(
         return State.TRYING if found.trying else State.OVERDUE
     if choosing.is_being_charged(session, live):
         return State.TRYING
-    if not methods.is_usable(method, now):
-        return State.NO_METHOD
+    if method.stopped_at is not None:
+        return State.NO_METHOD  # a card that is merely past its month is charged: its bank decides
     if not settings.current().auto_renewal_enabled:
         return State.PAUSED
     if live.held_since is not None:

@@ -29,6 +29,11 @@ def on_sale() -> list[Plan]:
     return list(db.session.scalars(select(Plan).where(Plan.on_sale).order_by(Plan.position, Plan.id)))
 
 
+def is_on_sale(code: str) -> bool:
+    """Whether a customer may choose the plan with this code."""
+    return any(plan.code == code for plan in on_sale())
+
+
 def on_sale_by_code(code: str) -> Plan:
     """One plan on sale. Raises PlanNotFound."""
     plan = db.session.scalar(select(Plan).where(Plan.code == code, Plan.on_sale)) if _is_code(code) else None

@@ -23,6 +23,7 @@ from portal.models import (
     Payment,
     PaymentMethod,
     PaymentPurpose,
+    Plan,
     Subscription,
     SubscriptionStatus,
     User,
@@ -223,6 +224,7 @@ def _words_of_an_end(session: Session, subscription: Subscription, now: datetime
             "plan_code": period.plan_code,
             "ends_at": end.isoformat(),
             "ends_of": subscription.id,
+            "on_sale": session.get_one(Plan, period.plan_id, populate_existing=True).on_sale,
         }
         key = f"plan_ends:{subscription.id}:{end:%Y%m%dT%H%M%S}:{min(said) // _HOUR}"
         notices.announce(session, subscription.user_id, "plan_ends", key, facts, now)
@@ -252,10 +254,12 @@ def _announce_charge(
 def _announce_card(
     session: Session, subscription: Subscription, method: PaymentMethod, now: datetime
 ) -> None:
+    runs_out, charge = agenda.card_runs_out(method), subscription.charge_due_at
     facts = {
         "method": method.title,
         "month": f"{method.expiry_month:02d}/{method.expiry_year}",
-        "charge_at": subscription.charge_due_at and subscription.charge_due_at.isoformat(),
+        # What is charged before that needs no other card.
+        "charge_at": charge.isoformat() if charge and runs_out and runs_out <= charge else None,
     }
     key = f"card_expires:{method.id}:{method.expiry_year}-{method.expiry_month}"
     notices.announce(session, subscription.user_id, "card_expires", key, facts, now)

@@ -11,7 +11,7 @@ from flask.typing import ResponseReturnValue
 from flask_login import current_user, login_required
 
 from portal import clock
-from portal.billing import notices, outlook, payments, plan_changes, refunds, subscriptions
+from portal.billing import notices, outlook, payments, plan_changes, plans, refunds, subscriptions
 from portal.models import Payment, PaymentStatus
 from portal.web import filters, words
 
@@ -39,6 +39,7 @@ def show() -> str:
         "dashboard/show.html",
         standing=standing,
         outlook=outlook.of(standing, now),
+        may_buy_again=standing.current is not None and plans.is_on_sale(standing.current.plan_code),
         coming=plan_changes.coming(current_user.id, now),
         payments=last.payments,
         going_back=refunds.going_back(payment.id for payment in last.payments),

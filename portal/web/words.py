@@ -94,9 +94,11 @@ def _plan_ended(facts: Mapping[str, Any]) -> Words:
 def _card_expires(facts: Mapping[str, Any]) -> Words:
     charge = facts.get("charge_at")
     text = f"Действует по {facts['month']}. " + (
-        f"Следующее списание — {filters.day(charge)}: добавьте другую карту." if charge else ""
+        f"Следующее списание — {filters.day(charge)}: добавьте другую карту."
+        if charge
+        else "Чтобы тариф продлевался и дальше, добавьте другую карту."
     )
-    return "wait", f"Скоро закончится срок карты {facts['method']}", text.strip()
+    return "wait", f"Скоро закончится срок карты {facts['method']}", text
 
 
 def _plan_changed(facts: Mapping[str, Any]) -> Words:

@@ -11,12 +11,12 @@ from decimal import Decimal
 
 import pytest
 from flask import Flask
-from sqlalchemy import select
+from sqlalchemy import select, update
 
 from portal import clock
 from portal.billing import notices
 from portal.database import db, transaction
-from portal.models import Role, Subscription, SubscriptionStatus
+from portal.models import Plan, Role, Subscription, SubscriptionStatus
 from portal.web import dashboard, filters
 from portal.web.filters import NBSP
 from tests.billing.subscribers import a_subscriber
@@ -67,6 +67,18 @@ def test_a_newcomer_is_led_to_the_plans(browser: Browser) -> None:
     assert 'href="/plans"' in page
     assert "Последние платежи" not in page
     assert "Подтвердите почту" in page
+
+
+@pytest.mark.parametrize("on_sale", (True, False))
+def test_only_a_plan_on_sale_can_be_bought_again(app: Flask, browser: Browser, on_sale: bool) -> None:
+    """The button leads to a page that is there: what is sold no more has none."""
+    with app.app_context():
+        a_subscriber(clock.now(), user=user_of(), agreed=False)
+        with transaction() as session:
+            session.execute(update(Plan).where(Plan.code == "PRO_MONTHLY").values(on_sale=on_sale))
+    led_to = re.findall(r'href="(/checkout/[^"]+)"', browser.get("/dashboard/").text)
+    assert led_to == (["/checkout/PRO_MONTHLY"] if on_sale else [])
+    assert browser.get("/checkout/PRO_MONTHLY").status_code == (200 if on_sale else 404)
 
 
 def test_the_plan_in_force(app: Flask, browser: Browser) -> None:

@@ -11,7 +11,7 @@ from flask import Flask
 
 from portal import clock
 from portal.billing import methods, settings
-from portal.database import db
+from portal.database import db, transaction
 from portal.models import MethodBinding, Payment, PaymentMethod, PaymentPurpose
 from portal.web.filters import NBSP
 from tests.billing.subscribers import DAY, Subscriber, a_subscriber
@@ -60,6 +60,18 @@ def test_the_list_names_what_is_charged_and_what_cannot_be(app: Flask, browser: 
     assert "Карта заблокирована" in page
     assert "Срок карты закончился" in page
     assert token not in browser.get(METHODS).text
+
+
+def test_a_card_past_its_month_is_charged_and_said_to_be(app: Flask, browser: Browser) -> None:
+    """Nobody is told that nothing can be charged where it will be tried."""
+    with app.app_context():
+        ira = subscriber(app)
+        with transaction():
+            ira.method.expiry_year, ira.method.expiry_month = 2020, 1
+    page = text(browser)
+    assert "Visa •• 4242 Отсюда списываем" in page
+    assert "банк может отказать" in page
+    assert "Больше не подходит" not in page
 
 
 def test_a_card_is_unlinked_after_the_page_that_says_what_follows(app: Flask, browser: Browser) -> None:

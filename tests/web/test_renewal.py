@@ -73,6 +73,11 @@ def runs_out(ira: Subscriber) -> None:
             ira.method.expiry_year, ira.method.expiry_month = due.year, due.month
 
 
+def ran_out(ira: Subscriber) -> None:
+    with transaction():
+        ira.method.expiry_year, ira.method.expiry_month = 2020, 1
+
+
 STATES: dict[str, tuple[Callable[[Subscriber], object], tuple[str, ...]]] = {
     "coming": (lambda _: None, ("спишем 990 ₽", "попробуем ещё", "Отключить")),
     "off": (lambda ira: agreements.stop(ira.user.id, clock.now()), ("Выключено", "Включить продление")),
@@ -82,6 +87,7 @@ STATES: dict[str, tuple[Callable[[Subscriber], object], tuple[str, ...]]] = {
     "under way": (lambda ira: ira.charge(clock.now()), ("Ждём ответа банка",)),
     "no method": (stopped, ("Списать не с чего", "Добавить способ оплаты")),
     "card too old": (runs_out, ("Карта закончится раньше", "спишем 990 ₽")),
+    "card past its month": (ran_out, ("Карта закончится раньше", "банк может отказать", "спишем 990 ₽")),
     "paused": (
         lambda _: settings.put("auto_renewal_enabled", "false", clock.now()),
         ("Магазин приостановил автоматические списания",),
