@@ -150,7 +150,9 @@ def _overdue(session: Session, live: Subscription, now: datetime) -> Overdue | N
     open_payment = session.scalar(obstacles.other_money(live.user_id, now))
     is_charged = choosing.is_being_charged(session, live)
     begun = open_payment if open_payment and not is_charged else None
-    free = open_payment is None and settings.current().auto_renewal_enabled
+    is_open = doors.are_open()
+    # What the shop itself does not let through is not being tried, however long it has been due.
+    free = open_payment is None and settings.current().auto_renewal_enabled and method.gateway in is_open
     return Overdue(
         subscription_id=live.id,
         plan=plan,
@@ -164,7 +166,7 @@ def _overdue(session: Session, live: Subscription, now: datetime) -> Overdue | N
         trying=is_charged or (free and _is_next(live, now)),
         may_try_now=free and retries.may_try_now(session, live, method, now),
         begun=begun,
-        gateways=doors.are_open(),
+        gateways=is_open,
         agreement=consents.agreement(plan, consent.amount, following)
         if checkout.recurring_offered()
         else None,

@@ -314,3 +314,18 @@ def test_what_is_being_charged_is_not_paid_another_way(app: Flask, browser: Brow
         settings.forget()
         purposes = [payment.purpose for payment in db.session.scalars(select(Payment))]
     assert purposes.count(PaymentPurpose.PURCHASE) == 1
+
+
+def test_where_the_saved_card_s_gateway_is_closed_another_way_is_open(app: Flask, browser: Browser) -> None:
+    """A try that is due and cannot be made keeps nobody from paying."""
+    with app.app_context():
+        ira = subscriber(app, 28)
+        overdue(ira)
+        with transaction():
+            ira.subscription.charge_due_at = clock.now() - timedelta(hours=1)
+        assert "Списываем с" in text(browser, PAY)
+        settings.put("cloudpayments_api_secret", "", clock.now())
+    page = text(browser, PAY)
+    assert ("Списываем с" in page, "Списать 990" in page, "Через ЮKassa" in page) == (False, False, True)
+    with app.app_context():
+        settings.forget()
