@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import re
 import threading
 import time
@@ -18,6 +19,7 @@ from redis import Redis
 from rq import SimpleWorker
 from rq.serializers import JSONSerializer
 from werkzeug.serving import make_server
+from werkzeug.wsgi import ClosingIterator
 
 from config import Config
 from portal import clock, create_app
@@ -61,20 +63,28 @@ class Browser:
 
     base: str
     session: requests.Session = field(default_factory=requests.Session)
+    _token: str = ""
 
     def get(self, path: str, **more: Any) -> requests.Response:
         """Open a page."""
-        return self.session.get(self.base + path, timeout=60, **more)
+        return self._read(self.session.get(self.base + path, timeout=60, **more))
 
     def token(self) -> str:
-        """The CSRF token of the session, as every page carries it."""
-        found = re.search(r'<meta name="csrf-token" content="([^"]+)"', self.get("/plans").text)
-        assert found
-        return found[1]
+        """The CSRF token of the session, as the page that was seen last carries it."""
+        if not self._token:
+            self.get("/plans")
+        assert self._token
+        return self._token
 
     def send(self, path: str, **form: Any) -> requests.Response:
         """Send a form."""
-        return self.session.post(self.base + path, data={"csrf_token": self.token(), **form}, timeout=60)
+        filled = {"csrf_token": self.token(), **form}
+        return self._read(self.session.post(self.base + path, data=filled, timeout=60))
+
+    def _read(self, page: requests.Response) -> requests.Response:
+        if found := re.search(r'<meta name="csrf-token" content="([^"]+)"', page.text):
+            self._token = found[1]
+        return page
 
     def call(self, path: str, body: Any = None, **headers: str) -> requests.Response:
         """POST JSON to the API."""
@@ -101,6 +111,37 @@ class Browser:
         return self.get(where, params={"transaction_id": transaction_id}).json()
 
 
+class Door:
+    """The application as its server sees it, which knows how many requests have not come to their end.
+
+    A request may hand over jobs after its answer has been sent, so whoever has the answer may be too early.
+    """
+
+    def __init__(self, app: Flask) -> None:
+        self._app = app
+        self._open = 0
+        self._changed = threading.Condition()
+
+    def __call__(self, environ: Any, start_response: Any) -> Any:
+        """Answer one request."""
+        self._count(1)
+        try:
+            return ClosingIterator(self._app(environ, start_response), lambda: self._count(-1))
+        except BaseException:
+            self._count(-1)
+            raise
+
+    def wait_until_quiet(self, seconds: float = 2) -> None:
+        """Wait for the requests under way; one that hangs for a gateway's sake is not waited for longer."""
+        with self._changed:
+            self._changed.wait_for(lambda: not self._open, seconds)
+
+    def _count(self, change: int) -> None:
+        with self._changed:
+            self._open += change
+            self._changed.notify_all()
+
+
 @dataclass
 class Desk:
     """A running portal with its sandbox."""
@@ -108,6 +149,7 @@ class Desk:
     url: str
     app: Flask
     sandbox: LiveSandbox
+    door: Door
 
     def browser(self) -> Browser:
         """Somebody new."""
@@ -119,6 +161,7 @@ class Desk:
 
     def work(self) -> None:
         """Let a worker do every job that is queued."""
+        self.door.wait_until_quiet()
         run_jobs(self.app)
 
     def settle(self) -> None:
@@ -206,6 +249,7 @@ def portal_config(database_url: str, redis_url: str, sandbox_server: LiveSandbox
 def built_app(portal_config: Config) -> Iterator[Flask]:
     """One application for this process."""
     app = create_app(portal_config)
+    logging.getLogger("werkzeug").setLevel(logging.WARNING)  # a line for each of some ten thousand requests
     app.testing = True
     app.config["PROPAGATE_EXCEPTIONS"] = False  # a fault must look to a test as it looks to a customer
     yield app
@@ -257,21 +301,26 @@ def sandbox(sandbox_server: LiveSandbox) -> Iterator[LiveSandbox]:
 
 
 @pytest.fixture(scope="session")
-def portal_server(built_app: Flask) -> Iterator[str]:
+def portal_server(built_app: Flask) -> Iterator[tuple[str, Door]]:
     """The application's address in this process; without :func:`desk` nobody asks it for anything."""
-    server = make_server("127.0.0.1", 0, built_app, threaded=True)
+    door = Door(built_app)
+    server = make_server("127.0.0.1", 0, door, threaded=True)
     threading.Thread(target=server.serve_forever, daemon=True, kwargs={"poll_interval": 0.02}).start()
-    yield f"http://127.0.0.1:{server.server_port}"
+    yield f"http://127.0.0.1:{server.server_port}", door
+    door.wait_until_quiet()
     server.shutdown()
     server.server_close()
 
 
 @pytest.fixture
-def desk(app: Flask, sandbox: LiveSandbox, portal_config: Config, portal_server: str) -> Iterator[Desk]:
+def desk(
+    app: Flask, sandbox: LiveSandbox, portal_config: Config, portal_server: tuple[str, Door]
+) -> Iterator[Desk]:
     """A portal over real HTTP with the sandbox beyond the wire; the laws are checked at the end."""
-    app.extensions["portal_config"] = replace(portal_config, portal_base_url=portal_server)
-    sandbox.world.settings.merge({"portal_url": portal_server})
-    yield Desk(portal_server, app, sandbox)
+    url, door = portal_server
+    app.extensions["portal_config"] = replace(portal_config, portal_base_url=url)
+    sandbox.world.settings.merge({"portal_url": url})
+    yield Desk(url, app, sandbox, door)
     with app.app_context():
         broken = invariants.violations(clock.now())
     assert not broken, broken
