@@ -8,8 +8,9 @@ import re
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from threading import BoundedSemaphore
+from typing import Any
 
-from sqlalchemy import select, update
+from sqlalchemy import Row, select, update
 from sqlalchemy.orm import Session
 
 from portal import running
@@ -20,6 +21,7 @@ from portal.errors import InvalidRequest, NotFound
 from portal.gateways import declines
 from portal.gateways.base import GatewayClosed, GatewayError, Outcome, PaymentOrder, PaymentSnapshot
 from portal.models import GatewayName, Payment, PaymentPurpose, PaymentStatus, User
+from portal.models.payment import OPEN
 
 log = logging.getLogger(__name__)
 
@@ -211,6 +213,17 @@ def _close_if_over(session: Session, payment_id: int, told: PaymentSnapshot | No
         elif payment.status is PaymentStatus.FAILED:
             forgotten = update(Payment).where(Payment.id == payment_id).values(next_check_at=None)
             session.execute(forgotten.execution_options(synchronize_session=False))
+    elif now >= payment.expires_at and _is_a_case(payment, told):
+        settlement.close(session, payment, settlement.NOT_AS_ORDERED, now)
+
+
+def _is_a_case(payment: Row[Any], told: PaymentSnapshot | None) -> bool:
+    """Whether the order waits for nothing: what was captured does not fit it, and is an operator's case.
+
+    A renewal goes on keeping other charges back until an operator has seen to it.
+    """
+    captured = told is not None and told.outcome is Outcome.SUCCEEDED
+    return captured and payment.status in OPEN and payment.purpose is not PaymentPurpose.RENEWAL
 
 
 def _holds_nothing(told: PaymentSnapshot | None) -> bool:

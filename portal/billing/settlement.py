@@ -46,6 +46,8 @@ lock_customer = locks.lock_customer
 NEEDS_PAYER = "needs_payer"
 #: Our code for money that came for a period that was paid for already.
 SECOND_CAPTURE = "second_capture"
+#: Our code for an order that ended with money in a case: what was paid is not what was ordered.
+NOT_AS_ORDERED = "not_as_ordered"
 #: A hold that nobody was watching any more is looked at again after this.
 HOLD_CHECK = timedelta(minutes=5)
 

@@ -2,6 +2,7 @@
 
 ``not_created``: the gateway never heard of it. ``needs_payer``: a bank wants the customer to confirm the
 charge of a saved method. ``second_capture``: money that came for a period that was paid for already.
+``not_as_ordered``: money that came and does not fit the order.
 """
 
 from __future__ import annotations
@@ -86,5 +87,11 @@ OURS: tuple[Decline, ...] = (
         Action.OPERATOR,
         "За этот период уже заплачено. Деньги по этому списанию мы вернём; если их долго нет, напишите нам.",
         "This period was paid for already. We will return the money of this charge; if it takes long, write.",
+    ),
+    Decline(
+        "not_as_ordered",
+        Action.OPERATOR,
+        "Оплата не сошлась с заказом, и тариф по ней не начался. Мы разбираемся; если долго, напишите нам.",
+        "What was paid is not what was ordered, so no plan began. We look into it; if it takes long, write.",
     ),
 )

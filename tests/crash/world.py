@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from flask import Flask
 from sqlalchemy import func, select
 
 from portal import clock
-from portal.billing import checkout, invariants, payments, settings, sweep
+from portal.billing import checkout, due, invariants, payments, settings, sweep
 from portal.billing.consents import ClientInfo
 from portal.database import db
 from portal.errors import PortalError
@@ -80,13 +80,16 @@ class World:
         self.orders.append(made.payment.transaction_id)
         return str(made.payment.transaction_id)
 
-    def pay(self, transaction_id: str, card: str = CARD) -> None:
-        """What the payer does on the gateway's page or in the widget. Raises ControlError when it is over."""
+    def pay(self, transaction_id: str, card: str = CARD, **forged: str) -> None:
+        """What the payer does on the gateway's page, or in the widget with *forged* words of ours.
+
+        Raises ControlError when it is over.
+        """
         with self.app.app_context():
             payment = db.session.scalars(select(Payment).filter_by(transaction_id=transaction_id)).one()
             user = db.session.get_one(User, payment.user_id)
             gateway = payment.gateway.value
-            widget = {"widget": checkout.widget(payment, user)} if gateway == "cloudpayments" else {}
+            widget = {"widget": checkout.widget(payment, user) | forged} if gateway == "cloudpayments" else {}
         simulator: Any = self.sandbox.world.simulators[gateway]
         simulator.pay(transaction_id, card, widget)
         self.collect()
@@ -135,6 +138,19 @@ class World:
         if self.together:
             self.sandbox.world.clock.move_to(clock.now())
             self.sandbox.world.run_due()
+
+    def live(self, until: datetime) -> None:
+        """Time passes at both sides while the scheduler sees to everything in the moment it falls due."""
+        self.sweep()
+        while (following := self._next_due()) is not None and following < until:
+            self.later(following - clock.now())
+            self.sweep()
+        self.later(until - clock.now())
+        self.sweep()
+
+    def _next_due(self) -> datetime | None:
+        with self.app.app_context():
+            return due.next_due(clock.now())
 
     def recover(self) -> None:
         """What the scheduler does in the hours after a crash."""
