@@ -23,7 +23,8 @@ class Vault:
         """Take Fernet keys, newest first. Raises ValueError when there is none or one is malformed."""
         if not keys:
             raise ValueError("SETTINGS_ENCRYPTION_KEYS is empty")
-        self._fernet = MultiFernet([Fernet(key) for key in keys])
+        self._newest = Fernet(keys[0])
+        self._fernet = MultiFernet([self._newest, *(Fernet(key) for key in keys[1:])])
         # Fingerprints must survive a rotation, so they hang on the oldest key that is still there.
         self._pepper = hashlib.sha256(b"fingerprint:" + keys[-1].encode()).digest()
 
@@ -44,6 +45,14 @@ class Vault:
             return self._fernet.rotate(sealed)
         except InvalidToken as error:
             raise SecretUnreadable from error
+
+    def is_newest(self, sealed: bytes) -> bool:
+        """Whether the newest key sealed this, so that nothing is left to rotate."""
+        try:
+            self._newest.decrypt(sealed)
+        except InvalidToken:
+            return False
+        return True
 
     def fingerprint(self, secret: str) -> str:
         """A keyed hash by which an equal secret can be found without opening any."""

@@ -57,7 +57,7 @@ class Guarded:
         writing = name in _WRITING or not reading
         return (self.least_to_write if writing else self.least), False
 
-    def _handle_view(self, name: str, **_kwargs: Any) -> ResponseReturnValue | None:
+    def _handle_view(self, name: str, /, **_kwargs: Any) -> ResponseReturnValue | None:
         """Flask-Admin asks here before every view."""
         least, fresh = self.asked_of(name, reading=request.method in _READING)
         return _demand(least, fresh=fresh)

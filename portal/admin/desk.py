@@ -16,6 +16,7 @@ from portal.admin.money import Cases, Methods, Payments, Periods, Refunds, Subsc
 from portal.admin.operators import Operators
 from portal.admin.people import Letters, People
 from portal.admin.rows import Rows
+from portal.admin.settings import Settings
 from portal.database import Base, db
 from portal.models import (
     AuditEntry,
@@ -46,9 +47,9 @@ ROOMS: tuple[tuple[str, str, str, type[Rows], type[Base]], ...] = (
     ("Надзор", "Журнал", "audit", AuditEntries, AuditEntry),
 )
 
-
 #: The same for pages of ours.
 PAGES: tuple[tuple[str, str, str, type[Room]], ...] = (
+    ("Магазин", "Настройки", "settings", Settings),
     ("Магазин", "Ключи товара", "api-keys", ApiKeys),
     ("Надзор", "Сотрудники", "operators", Operators),
 )

@@ -158,5 +158,26 @@ def keep(session: Session, user_id: int, gateway: GatewayName, method: SavedMeth
     return int(session.execute(kept.returning(_methods.c.id)).scalar_one())
 
 
+def mend_fingerprint(session: Session, method_id: int) -> bool:
+    """Make a method's fingerprint anew where the key that it hung on is gone; in the caller's transaction.
+
+    Where the same method was saved once more meanwhile there would be two of it: then this one is left.
+    """
+    method = session.get(PaymentMethod, method_id, with_for_update=True, populate_existing=True)
+    if method is None or method.token is None:
+        return False
+    wanted = _fingerprint(method.gateway, method.token.decode())
+    taken = select(PaymentMethod.id).where(
+        PaymentMethod.user_id == method.user_id,
+        PaymentMethod.gateway == method.gateway,
+        PaymentMethod.fingerprint == wanted,
+        PaymentMethod.detached_at.is_(None),
+    )
+    if method.fingerprint == wanted or session.scalar(taken) is not None:
+        return False
+    method.fingerprint = wanted
+    return True
+
+
 def _fingerprint(gateway: GatewayName, token: str) -> str:
     return vault().fingerprint(f"{gateway.value}:{token}")

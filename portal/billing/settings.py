@@ -5,25 +5,28 @@ Every process sees a change within :data:`FRESH_SECONDS`, without a restart.
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from datetime import datetime
-from itertools import pairwise
 from typing import Any
 
 from sqlalchemy import select
 from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.orm import Session
 
 from config import Config
 from portal import running
+from portal.billing.setting_rules import MOST_TRIES, WrongSetting, parse
 from portal.database import after_commit, db, transaction
-from portal.errors import InvalidRequest
 from portal.models import Setting
 
+__all__ = ("FRESH_SECONDS", "MOST_TRIES", "SECRETS", "ShopSettings", "current", "forget", "put")
+
+log = logging.getLogger(__name__)
+
 FRESH_SECONDS = 3.0
-#: Card networks fine a shop that charges one card more often for one period.
-MOST_TRIES = 4
 SECRETS = frozenset({"cloudpayments_api_secret", "yookassa_secret_key"})
 
 
@@ -80,22 +83,12 @@ class _Kept:
     at: float = 0.0
 
 
-CHOICES: Mapping[str, frozenset[str]] = {
-    "refund_policy": frozenset({"full", "unused_days", "unused_quota"}),
-    "first_gateway": frozenset({"cloudpayments", "yookassa"}),
-}
-
-
 def current() -> ShopSettings:
     """The settings in force now; at most :data:`FRESH_SECONDS` old."""
     kept = running.kept("shop_settings", _Kept)
     if kept.settings is not None and time.monotonic() - kept.at < FRESH_SECONDS:
         return kept.settings
-    # A connection of its own: reading a setting must not open a transaction in the caller's session.
-    with db.engine.connect() as connection:
-        rows = connection.execute(select(Setting.name, Setting.value, Setting.secret)).all()
-    stored = {name: (secret.decode() if secret is not None else value) for name, value, secret in rows}
-    kept.settings, kept.at = _combine(running.config(), stored), time.monotonic()
+    kept.settings, kept.at = _combine(running.config(), stored()), time.monotonic()
     return kept.settings
 
 
@@ -106,66 +99,65 @@ def forget() -> None:
 
 def put(name: str, text: str, now: datetime) -> None:
     """Set one setting from an operator's text. Raises InvalidRequest when the text does not fit."""
-    kind = {field.name: field.type for field in fields(ShopSettings)}.get(name)
-    if kind is None:
-        raise InvalidRequest(f"Нет такой настройки: {name}.")
-    _parse(name, str(kind), text)
-    row = {"name": name, "updated_at": now, "value": None, "secret": None}
-    row["secret" if name in SECRETS else "value"] = text.encode() if name in SECRETS else text
+    _, values = row_of(name, text, now)
     with transaction() as session:
-        written = insert(Setting).values(**row)
-        session.execute(
-            written.on_conflict_do_update(
-                index_elements=["name"],
-                set_={"value": written.excluded.value, "secret": written.excluded.secret, "updated_at": now},
-            )
-        )
-        after_commit(forget)
+        write(session, values)
 
 
-def _combine(config: Config, stored: Mapping[str, str | None]) -> ShopSettings:
-    first = {
+def kinds() -> Mapping[str, str]:
+    """Every setting's name with the type of its value."""
+    return {field.name: str(field.type) for field in fields(ShopSettings)}
+
+
+def row_of(name: str, text: str, now: datetime) -> tuple[Any, dict[str, Any]]:
+    """The value that *text* means, and the row that keeps it. Raises WrongSetting."""
+    kind = kinds().get(name)
+    if kind is None:
+        raise WrongSetting(f"Нет такой настройки: {name}.")
+    value, kept = parse(name, kind, text), text.strip()
+    row = {"name": name, "updated_at": now, "value": None, "secret": None}
+    row["secret" if name in SECRETS else "value"] = kept.encode() if name in SECRETS else kept
+    return value, row
+
+
+def write(session: Session, row: Mapping[str, Any]) -> None:
+    """Keep one row in the caller's transaction; every process sees it soon after the commit."""
+    written = insert(Setting).values(**row)
+    changed = {name: written.excluded[name] for name in ("value", "secret", "updated_at")}
+    session.execute(written.on_conflict_do_update(index_elements=["name"], set_=changed))
+    after_commit(forget)
+
+
+def stored() -> dict[str, str]:
+    """What was set here, as text; a connection of its own, so that reading opens no transaction in the
+    caller's session.
+    """
+    with db.engine.connect() as connection:
+        rows = connection.execute(
+            select(Setting.name, Setting.value, Setting.secret).where(Setting.name.in_(kinds()))
+        ).all()
+    return {name: (secret.decode() if secret is not None else value or "") for name, value, secret in rows}
+
+
+def of_environment(config: Config) -> dict[str, Any]:
+    """The first values that the environment gives."""
+    return {
         "cloudpayments_public_id": config.cloudpayments_public_id,
         "cloudpayments_api_secret": config.cloudpayments_api_secret,
         "cloudpayments_test_mode": config.cloudpayments_test_mode,
         "yookassa_shop_id": config.yookassa_shop_id,
         "yookassa_secret_key": config.yookassa_secret_key,
     }
-    set_here = {
-        field.name: _parse(field.name, str(field.type), text)
-        for field in fields(ShopSettings)
-        if (text := stored.get(field.name)) is not None
-    }
-    values: dict[str, Any] = {**first, **set_here}
+
+
+def _combine(config: Config, kept: Mapping[str, str]) -> ShopSettings:
+    values = of_environment(config)
+    for name, kind in kinds().items():
+        if name not in kept:
+            continue
+        try:
+            values[name] = parse(name, kind, kept[name])
+        except WrongSetting:
+            # Of an older version, say: one setting must not close the shop.
+            log.exception("The setting %s holds what it may not; its first value counts", name)
     return ShopSettings(**values)
-
-
-def _parse(name: str, kind: str, text: str) -> str | int | bool:
-    """Give a setting's text the field's type."""
-    text = text.strip()
-    if kind == "bool":
-        if text.lower() not in {"true", "false"}:
-            raise InvalidRequest(f"{name}: нужно true или false.")
-        return text.lower() == "true"
-    if kind == "int":
-        if not (text.isascii() and text.isdigit() and len(text) <= 4):
-            raise InvalidRequest(f"{name}: нужно целое число от 0 до 9999.")
-        return int(text)
-    if name == "retry_schedule":
-        return _days(text)
-    if name in CHOICES and text not in CHOICES[name]:
-        raise InvalidRequest(f"{name}: нужно одно из {', '.join(sorted(CHOICES[name]))}.")
-    return text
-
-
-def _days(text: str) -> str:
-    """At most four growing numbers of days, the first of them 0: the card networks allow no more tries."""
-    words = [word.strip() for word in text.split(",")]
-    if not all(word.isascii() and word.isdigit() and len(word) <= 2 for word in words):
-        raise InvalidRequest("retry_schedule: нужны числа дней через запятую, например 0,1,3,7.")
-    days = [int(word) for word in words]
-    if days[0] != 0 or len(days) > MOST_TRIES or any(a >= b for a, b in pairwise(days)):
-        raise InvalidRequest(
-            "retry_schedule: первое число 0, дальше по возрастанию, всего не больше четырёх."
-        )
-    return ",".join(map(str, days))

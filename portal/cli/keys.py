@@ -1,12 +1,14 @@
-"""Keys of the product's API."""
+"""Keys of the product's API, and the change of the key that seals secrets."""
 
 from __future__ import annotations
+
+import sys
 
 import click
 from flask.cli import with_appcontext
 
 from portal import clock
-from portal.billing import api_keys
+from portal.billing import api_keys, rotation
 from portal.errors import PortalError
 
 
@@ -44,4 +46,20 @@ def revoke_api_key(key_id: int) -> None:
     click.echo("Key revoked." if was_valid else "The key was revoked before.")
 
 
-COMMANDS = (create_api_key, list_api_keys, revoke_api_key)
+@click.command("rotate-secrets")
+@with_appcontext
+def rotate_secrets() -> None:
+    """Seal everything anew with the newest of SETTINGS_ENCRYPTION_KEYS; exit code 1 when something cannot be.
+
+    Put a new key in front, restart, run this; take the old key out, restart, run it once more.
+    """
+    found = rotation.rotate()
+    for name, count in found.sealed.items():
+        click.echo(f"{name}: {count} sealed anew")
+    click.echo(f"fingerprints of methods: {found.fingerprints} made anew")
+    for one in found.unreadable:
+        click.echo(f"{one} cannot be opened by any of the keys")
+    sys.exit(bool(found.unreadable))
+
+
+COMMANDS = (create_api_key, list_api_keys, revoke_api_key, rotate_secrets)
