@@ -32,7 +32,7 @@ class PaymentMethod(Base):
     )
 
     id: Mapped[int] = identity()
-    user_id: Mapped[int] = mapped_column(BigInteger, ForeignKey("users.id"))
+    user_id: Mapped[int] = mapped_column(BigInteger, ForeignKey("users.id"), index=True)
     gateway: Mapped[GatewayName] = mapped_column(one_of(GatewayName, "gateway"))
     #: Encrypted at rest; empty once detached.
     token: Mapped[bytes | None] = mapped_column(Sealed)

@@ -10,7 +10,7 @@ import os
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, contextmanager
 from datetime import timedelta
 from typing import Any
 
@@ -21,8 +21,9 @@ from rq.registry import StartedJobRegistry
 from sqlalchemy import event, text
 
 from portal import clock
-from portal.billing import invariants, renewals, tending
+from portal.billing import invariants, methods, renewals, tending
 from portal.database import db
+from portal.gateways.base import SavedMethod
 from tests.desk import LiveSandbox
 from tests.stories import books, crowd, cycle
 from tests.stories.herd import Herd
@@ -186,6 +187,26 @@ def plan_of(query: str) -> Any:
         return json.loads(told) if isinstance(told, str) else told
 
 
+@contextmanager
+def listening() -> Iterator[list[str]]:
+    """What is asked of the database meanwhile, with its values; it is undone."""
+    asked: list[str] = []
+
+    def listen(_connection: Any, statement: Any, *_more: Any) -> None:
+        asked.append(
+            str(statement.compile(db.engine, compile_kwargs={"literal_binds": True}))
+            if hasattr(statement, "compile")
+            else ""
+        )
+
+    event.listen(db.engine, "before_execute", listen)
+    try:
+        yield asked
+    finally:
+        event.remove(db.engine, "before_execute", listen)
+        db.session.rollback()
+
+
 def test_the_schedulers_questions_use_their_indexes(context: Flask) -> None:
     """With 100,000 subscriptions of which few are due, the cost is that of the few."""
     now = clock.now()
@@ -201,27 +222,33 @@ def test_the_schedulers_questions_use_their_indexes(context: Flask) -> None:
             {"now": now},
         )
         connection.execute(text("ANALYZE subscriptions"))
-    asked: list[str] = []
-
-    def listen(_connection: Any, statement: Any, *_more: Any) -> None:
-        asked.append(
-            str(statement.compile(db.engine, compile_kwargs={"literal_binds": True}))
-            if hasattr(statement, "compile")
-            else ""
-        )
-
-    event.listen(db.engine, "before_execute", listen)
-    try:
-        moment = now + timedelta(hours=20)
+    moment = now + timedelta(hours=20)
+    with listening() as asked:
         assert len(tending.due(moment)) == 20
         with db.session.begin_nested():
             assert len(renewals.take(db.session(), moment)) == 20
-    finally:
-        event.remove(db.engine, "before_execute", listen)
-        db.session.rollback()
     for index, query in (
         ("ix_subscriptions_look_at", asked[0]),
         ("ix_subscriptions_charge_look_at", next(one for one in asked if "SKIP LOCKED" in one)),
     ):
         assert index in (told := json.dumps(plan_of(query))), query
         assert "Seq Scan" not in told
+
+
+def test_whether_a_method_was_unlinked_is_asked_of_an_index(context: Flask) -> None:
+    """Every captured payment that saves a method asks it, under the customer's lock."""
+    with db.engine.begin() as connection:
+        connection.execute(text("SET LOCAL session_replication_role = replica"))  # no customers beside them
+        connection.execute(
+            text(
+                "INSERT INTO payment_methods (user_id, gateway, fingerprint, kind, title, created_at,"
+                " preferred_at, detached_at) SELECT n, 'yookassa', n, 'sbp', '', :now, :now, :now"
+                " FROM generate_series(1, 20000) n"
+            ),
+            {"now": clock.now()},
+        )
+        connection.execute(text("ANALYZE payment_methods"))
+    with listening() as asked:
+        saved = SavedMethod("tk_1", "bank_card", "Visa •• 4242")
+        assert not methods.was_unlinked(db.session(), 7, saved, clock.now())
+    assert "Seq Scan" not in json.dumps(plan_of(asked[0]))
