@@ -10,13 +10,22 @@ from hypothesis.stateful import invariant, rule
 from sqlalchemy import select, text
 
 from portal import clock
-from portal.billing import cancellation, changing, quota, refunds, sending_back
+from portal.billing import cancellation, changing, quota, refunds, sending_back, settings
 from portal.database import db
 from portal.models import Payment, PaymentStatus, RefundSource, User
 from tests.stories.game import GATEWAYS, which
 from tests.stories.game_of_renewals import BROWSER, Renewals, customer
 
 PLANS = ("START_MONTHLY", "PRO_MONTHLY", "BUSINESS_MONTHLY", "PRO_YEARLY")
+SETTINGS = (
+    ("refund_policy", "full"),
+    ("refund_policy", "unused_days"),
+    ("refund_policy", "unused_quota"),
+    ("auto_renewal_enabled", "false"),
+    ("auto_renewal_enabled", "true"),
+)
+#: At once, after a while, refused at once, refused after a while.
+REFUNDS = ("succeeded", "pending", "insufficient_funds", "pending_insufficient_funds")
 _USES = text("SELECT idempotency_key, quantity FROM usage_records WHERE idempotency_key LIKE 'mail-%'")
 
 
@@ -47,6 +56,16 @@ class Shop(Renewals):
         for _ in range(2):
             if self.does(lambda: quota.use(email, quantity, key, clock.now())):
                 self.used[key] = quantity
+
+    @rule(setting=st.sampled_from(SETTINGS))
+    def set_up(self, setting: tuple[str, str]) -> None:
+        """The operator changes the shop's mind."""
+        self.does(lambda: settings.put(*setting, clock.now()))
+
+    @rule(outcome=st.sampled_from(REFUNDS))
+    def refunds_end(self, outcome: str) -> None:
+        """How YooKassa carries refunds out from now on."""
+        self.world.sandbox.world.settings.merge({"yookassa_refund_outcome": outcome})
 
     @rule(index=which, part=st.sampled_from(("all", "some", "the rest but a rouble")))
     def operator_refunds(self, index: int, part: str) -> None:

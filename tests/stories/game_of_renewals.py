@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable
+from dataclasses import dataclass
 from datetime import timedelta
 from decimal import Decimal
-from typing import Any
+from typing import Any, ClassVar
 
 from hypothesis import strategies as st
 from hypothesis.stateful import initialize, invariant, rule
@@ -22,10 +23,10 @@ from tests.stories import books
 from tests.stories.game import GATEWAYS, Purchases, which
 
 BROWSER = ClientInfo("198.51.100.7", "a browser of the tests")
-#: How a bank answers when a saved method is charged: poor, stolen, out of date, strict, well again.
+#: How a bank answers when a saved method is charged.
 OUTCOMES = {
     "cloudpayments": ("5051", "5043", "5054", "3ds", "success"),
-    "yookassa": ("insufficient_funds", "permission_revoked", "card_expired", "3d_secure_failed", "success"),
+    "yookassa": ("insufficient_funds", "permission_revoked", "3d_secure_failed", "pending", "success"),
 }
 SPANS = tuple(timedelta(days=days) for days in (1, 3, 27, 30, 35))
 _CHARGES = text("SELECT min(charge_due_at) FROM subscriptions WHERE charge_due_at > :now")
@@ -40,11 +41,26 @@ _UNLINKED = text("SELECT id FROM payment_methods WHERE detached_at IS NOT NULL")
 customer = st.integers(0, 1)
 
 
+@dataclass
+class Letters:
+    """Where the portal's letters go: to nobody, if they leave at all."""
+
+    leave: bool = True
+
+    def hand_over(self, *_letter: object) -> None:
+        """What stands in the mailer's place."""
+        if not self.leave:
+            raise ConnectionRefusedError
+
+
 class Renewals(Purchases):
     """The two customers let the shop charge them, until they do not."""
 
+    letters: ClassVar[Letters]
+
     def __init__(self) -> None:
         super().__init__()
+        self.letters.leave = True
         #: As it was a step ago: the payments that the gateways had, the agreements and methods taken back.
         self.known: set[str] = set()
         self.withdrawn: set[int] = set()
@@ -116,7 +132,7 @@ class Renewals(Purchases):
         """Let another saved method be charged."""
         self.does(self.with_a_method(index, agreements.make_default))
 
-    # Banks
+    # Banks and the post
 
     @rule(index=which, outcome=st.integers(0, 4), times=st.sampled_from((1, 2, 5)))
     def bank_thinks(self, index: int, outcome: int, times: int) -> None:
@@ -126,6 +142,16 @@ class Renewals(Purchases):
         if saved:
             name, one = saved[index % len(saved)]
             simulators[name].program(one.get("token") or one["id"], OUTCOMES[name][outcome], times)
+
+    @rule(works=st.booleans())
+    def mail(self, works: bool) -> None:
+        """Letters leave, or they do not; then charges are held back."""
+        self.letters.leave = works
+
+    def teardown(self) -> None:
+        """Letters leave again, and all else is as before."""
+        self.letters.leave = True
+        super().teardown()
 
     def deadly(self, index: int) -> list[Callable[[], object]]:
         """A worker may die at a charge, and whatever answers a click."""

@@ -204,6 +204,7 @@ def test_a_planted_bug_loses_the_game(
         play(case)
 
 
+@pytest.mark.timeout(0)
 @pytest.mark.skipif(not DEEP, reason="long: STATE_MACHINE=deep lets the machine look for them by itself")
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.plant.__name__)
 def test_the_machine_comes_upon_it(
