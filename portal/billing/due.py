@@ -6,7 +6,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import func, select
+from sqlalchemy import bindparam, func, select
 
 from portal.database import db, release
 from portal.models import (
@@ -47,13 +47,24 @@ _WAITS_FOR: dict[Work, tuple[Any, tuple[Any, ...]]] = {
 }
 
 
-def due(now: datetime) -> frozenset[Work]:
-    """The kinds of work of which something is due at *now*."""
-    earliest = [
+# Asked every few seconds: what can be made once is made once.
+_EARLIEST = select(
+    *(
         select(func.min(column)).where(column.is_not(None), *conditions).scalar_subquery()
         for column, conditions in _WAITS_FOR.values()
-    ]
-    moments = db.session.execute(select(*earliest)).one()
+    )
+)
+_FOLLOWING = select(
+    *(
+        select(func.min(column)).where(column > bindparam("now"), *conditions).scalar_subquery()
+        for column, conditions in _WAITS_FOR.values()
+    )
+)
+
+
+def due(now: datetime) -> frozenset[Work]:
+    """The kinds of work of which something is due at *now*."""
+    moments = db.session.execute(_EARLIEST).one()
     release()
     return frozenset(
         work for work, moment in zip(_WAITS_FOR, moments, strict=True) if moment is not None and moment <= now
@@ -62,10 +73,6 @@ def due(now: datetime) -> frozenset[Work]:
 
 def next_due(now: datetime) -> datetime | None:
     """When the next thing falls due after *now*; ``None`` when nothing is waiting."""
-    following = [
-        select(func.min(column)).where(column > now, *conditions).scalar_subquery()
-        for column, conditions in _WAITS_FOR.values()
-    ]
-    moments = db.session.execute(select(*following)).one()
+    moments = db.session.execute(_FOLLOWING, {"now": now}).one()
     release()
     return min((moment for moment in moments if moment is not None), default=None)

@@ -11,6 +11,7 @@ from sqlalchemy import select, text
 from portal.database import db
 from portal.models import CaseKind, Payment, Refund
 from tests.desk import Browser, Desk
+from tests.shares import pairs, share
 from tests.stories import books
 from tests.stories.weather import clear, has_plan, held_by, impatient, later, spoil, subjects
 
@@ -41,7 +42,7 @@ def refunded(browser: Browser, order: Any) -> str:
     return str(browser.status(order["transaction_id"], order["gateway"])["refunded_amount"])
 
 
-@pytest.mark.parametrize("fault", (*FAULTS, "hang"))
+@pytest.mark.parametrize("fault", share((*FAULTS, "hang"), 1))
 def test_the_return_page_finds_out_at_its_next_look(desk: Desk, fault: str) -> None:
     """With every notification lost and the first question spoilt, the return page still tells the truth:
     first that the answer is out, then that the plan is on.
@@ -64,7 +65,7 @@ def test_the_return_page_finds_out_at_its_next_look(desk: Desk, fault: str) -> N
     agree(desk)
 
 
-@pytest.mark.parametrize("fault", FAULTS)
+@pytest.mark.parametrize("fault", share(FAULTS, 0))
 def test_the_sweep_asks_until_it_is_answered(desk: Desk, fault: str) -> None:
     """A customer who never comes back gets the plan, though notifications are lost and questions fail for a
     while.
@@ -98,8 +99,7 @@ def test_every_notification_lost(desk: Desk, gateway: str) -> None:
     agree(desk)
 
 
-@pytest.mark.parametrize("mode", ("duplicate", "reorder", "delayed"))
-@pytest.mark.parametrize("gateway", GATEWAYS)
+@pytest.mark.parametrize(("gateway", "mode"), pairs(GATEWAYS, ("duplicate", "reorder", "delayed")))
 def test_notifications_in_every_disorder(desk: Desk, gateway: str, mode: str) -> None:
     """Notifications doubled, out of order or late make one period, and the refund after it is booked once."""
     webhooks(desk, mode)
@@ -209,8 +209,7 @@ def test_a_paid_order_is_not_offered_again(desk: Desk) -> None:
     assert has_plan(ira)
 
 
-@pytest.mark.parametrize("news", ("normal", "drop"))
-@pytest.mark.parametrize("gateway", GATEWAYS)
+@pytest.mark.parametrize(("gateway", "news"), pairs(GATEWAYS, ("normal", "drop")))
 def test_a_refund_in_the_cabinet_is_booked(desk: Desk, gateway: str, news: str) -> None:
     """A refund made in the gateway's own cabinet is booked, in part and then in full, with or without news of
     it; the plan ends with the last kopeck.

@@ -6,6 +6,7 @@ import pytest
 
 from portal.database import db
 from tests.desk import Browser, Desk
+from tests.shares import pairs
 from tests.stories import books
 from tests.stories.renewing import (
     GATEWAYS,
@@ -49,8 +50,7 @@ def test_the_saved_card_pays_when_it_has_money_again(desk: Desk, recurring: None
     assert not books.disagreements(desk.app, desk.sandbox.ledger())
 
 
-@pytest.mark.parametrize("gateway", GATEWAYS)
-@pytest.mark.parametrize("agreed", (True, False), ids=("renewed with it", "once"))
+@pytest.mark.parametrize(("gateway", "agreed"), pairs(GATEWAYS, (True, False)))
 def test_another_card_pays_by_the_link_of_the_letter_in_the_days_of_grace(
     desk: Desk, recurring: None, gateway: str, agreed: bool
 ) -> None:

@@ -17,6 +17,7 @@ from portal.billing import reconciliation, refunds
 from portal.database import db, transaction
 from portal.models import CaseKind, Payment, Refund, RefundSource
 from tests.desk import Browser, Desk
+from tests.shares import pairs, share
 from tests.stories import books
 from tests.stories.weather import clear, has_plan, impatient, later, paid, spoil, subjects
 
@@ -92,18 +93,18 @@ def theirs(desk: Desk) -> Counter[str]:
 @pytest.mark.parametrize("gateway", GATEWAYS)
 def test_any_fault_of_the_call_ends_in_one_refund(desk: Desk, gateway: str) -> None:
     """Whatever befalls the call, and with every notification lost, the money goes back and is booked once."""
-    ira = desk.customer()
-    orders = [a_paid_order(desk, ira, gateway) for _ in FAULTS]
+    ira, faults = desk.customer(), share(FAULTS, GATEWAYS.index(gateway))
+    orders = [a_paid_order(desk, ira, gateway) for _ in faults]
     silent(desk)
-    for number, (order, fault) in enumerate(zip(orders, FAULTS, strict=True)):
+    for number, (order, fault) in enumerate(zip(orders, faults, strict=True)):
         give_back(desk, order, f"{100 + number}.50")
         spoil(desk, gateway, CALL[gateway], fault)
         with impatient(desk):
             desk.work()
-    wanted = {f"{100 + number}.50": 1 for number in range(len(FAULTS))}
-    done = {f"{100 + number}.50": 1 for number, committed in enumerate(FAULTS.values()) if committed}
+    wanted = {f"{100 + number}.50": 1 for number in range(len(faults))}
+    done = {f"{100 + number}.50": 1 for number, fault in enumerate(faults) if FAULTS[fault]}
     assert theirs(desk) == Counter(done)
-    assert {status for _, status in rows(desk)} == {"pending", "unknown"}
+    assert {status for _, status in rows(desk)} <= {"pending", "unknown"}
     before = keys(desk)
 
     later(desk, "30m")
@@ -268,8 +269,7 @@ def test_an_sbp_refund_under_way_is_not_made_again(desk: Desk) -> None:
     agree(desk)
 
 
-@pytest.mark.parametrize("gateway", GATEWAYS)
-@pytest.mark.parametrize("mode", ("normal", "duplicate"))
+@pytest.mark.parametrize(("gateway", "mode"), pairs(GATEWAYS, ("normal", "duplicate")))
 def test_news_before_our_answer(desk: Desk, gateway: str, mode: str) -> None:
     """A notification, even two, that overtakes the answer to our own call is one refund, booked once, with
     one word to the customer.
@@ -288,8 +288,7 @@ def test_news_before_our_answer(desk: Desk, gateway: str, mode: str) -> None:
     agree(desk)
 
 
-@pytest.mark.parametrize("gateway", GATEWAYS)
-@pytest.mark.parametrize("first", ("ours", "theirs"))
+@pytest.mark.parametrize(("gateway", "first"), pairs(GATEWAYS, ("ours", "theirs")))
 def test_the_cabinet_at_the_same_moment(desk: Desk, gateway: str, first: str) -> None:
     """The operator gives back in the cabinet what the portal gives back as well, in either order and before
     any news: what the gateway made is what is booked, never more than was paid, and nothing is left open.
