@@ -14,7 +14,7 @@ A declined card is not an error: it is a :class:`PaymentSnapshot` whose outcome 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
@@ -23,6 +23,7 @@ from typing import Any, Protocol
 
 from portal.billing_mode import BillingMode
 from portal.errors import PortalError
+from portal.gateways.shop import ReceiptTerms, ShopReport
 
 
 class Outcome(StrEnum):
@@ -89,6 +90,7 @@ class PaymentOrder:
     return_url: str
     created_at: datetime
     gateway_payment_id: str | None = None
+    receipt: ReceiptTerms | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -218,6 +220,8 @@ class Credentials:
     widget_url: str = ""
     test_mode: bool = False
     timeouts: Timeouts = Timeouts()
+    #: Told after every exchange whether it was a good one: a bad one had no answer, or an error of theirs.
+    heard: Callable[[bool], None] | None = field(default=None, compare=False, repr=False)
 
 
 class Gateway(Protocol):
@@ -246,10 +250,18 @@ class Gateway(Protocol):
         ...
 
     def refund(
-        self, key: str, gateway_payment_id: str, amount: Decimal, currency: str, reason: str
+        self,
+        key: str,
+        gateway_payment_id: str,
+        amount: Decimal,
+        currency: str,
+        reason: str,
+        *,
+        receipt: ReceiptTerms | None = None,
+        whole: bool = True,
     ) -> RefundSnapshot:
-        """Send money back, all or part. The same *key* is not refunded twice while the gateway
-        remembers it.
+        """Send money back, the *whole* payment or a part of it. The same *key* is not refunded twice while
+        the gateway remembers it. *receipt* is that of the payment.
 
         An outcome of PENDING means that it was taken on: :meth:`fetch_refund` tells how it ends.
         """
@@ -264,5 +276,12 @@ class Gateway(Protocol):
     ) -> Iterator[RefundSnapshot]:
         """The refunds of one payment made from *since* to *until*, whoever made them and however they ended.
         *reference* is our id of the payment.
+        """
+        ...
+
+    def probe(self) -> ShopReport:
+        """Say what the gateway tells about the shop. Takes no money and saves nothing of anybody's.
+
+        Raises GatewayRejected where the credentials are wrong.
         """
         ...

@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import logging
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
 from time import monotonic
@@ -94,6 +94,29 @@ def exchange(
     params: Mapping[str, str] | None = None,
     body: bytes | None = None,
     ca_file: str | None = None,
+    heard: Callable[[bool], None] | None = None,
+) -> Answer:
+    """Send one request once and tell *heard* whether it was a good exchange; see :func:`_send`."""
+    good = False
+    try:
+        answer = _send(method, url, timeouts, session, auth, headers, params, body, ca_file)
+        good = answer.status < 500
+        return answer
+    finally:
+        if heard is not None:
+            heard(good)
+
+
+def _send(
+    method: str,
+    url: str,
+    timeouts: Timeouts,
+    session: requests.Session | None,
+    auth: AuthBase | None,
+    headers: Mapping[str, str] | None,
+    params: Mapping[str, str] | None,
+    body: bytes | None,
+    ca_file: str | None,
 ) -> Answer:
     """Send one request once and return the whole answer, whatever its status.
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import uuid
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -39,10 +40,17 @@ class Side:
     name: str
     sandbox: Sandbox
 
-    def gateway(self, *, secret: str | None = None, timeouts: Timeouts = HELD) -> Any:
+    def gateway(
+        self,
+        *,
+        secret: str | None = None,
+        timeouts: Timeouts = HELD,
+        heard: Callable[[bool], None] | None = None,
+    ) -> Any:
         """The gateway as billing has it."""
         shop, key, path = SHOPS[self.name]
-        credentials = Credentials(shop, secret or key, api_url=self.sandbox.url + path, timeouts=timeouts)
+        url = self.sandbox.url + path
+        credentials = Credentials(shop, secret or key, api_url=url, timeouts=timeouts, heard=heard)
         found: Gateway = CloudPayments(credentials) if self.name == "cloudpayments" else YooKassa(credentials)
         return found
 

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
-from portal.billing_mode import BillingMode
 from portal.gateways.base import (
     Credentials,
     GatewayRejected,
@@ -19,17 +17,19 @@ from portal.gateways.base import (
     PaymentSnapshot,
     RefundSnapshot,
 )
-from portal.gateways.cloudpayments import reading
+from portal.gateways.cloudpayments import payload, reading
 from portal.gateways.cloudpayments.transport import (
     Transport,
     is_not_found,
-    json_number,
     model_of,
     refusal,
 )
+from portal.gateways.shop import ReceiptTerms, ShopReport
 
 _PAGE = 100
 _MOST_PAGES = 20_000
+# Whose addresses the API tells; that of Receipt is CloudKassir's.
+_KINDS = ("check", "pay", "fail", "confirm", "refund", "recurrent", "cancel")
 # Our clock and theirs may differ.
 _MARGIN = timedelta(minutes=15)
 
@@ -52,7 +52,7 @@ class CloudPayments:
 
         The browser can change them, so amount, currency and account are checked again when money is reported.
         """
-        return NextStep(widget=self._widget(order))
+        return NextStep(widget=payload.widget(self._shop, order))
 
     def fetch(self, order: PaymentOrder) -> PaymentSnapshot | None:
         """Tell what is true about the payment of *order*.
@@ -89,19 +89,9 @@ class CloudPayments:
         bank that wants 3-D Secure. A token that is not known any more is a GatewayRejected about the
         parameter ``payment_method_id``.
         """
-        body = {
-            "Amount": json_number(order.amount),
-            "Currency": order.currency,
-            "AccountId": order.account,
-            "Token": token,
-            "TrInitiatorCode": 0,
-            "PaymentScheduled": 1,
-            "InvoiceId": order.transaction_id,
-            "Description": order.description,
-            "Email": order.email,
-            "JsonData": _json_data(_metadata(order)),
-        }
-        envelope = self._transport.post("payments/tokens/charge", body, key=order.transaction_id)
+        envelope = self._transport.post(
+            "payments/tokens/charge", payload.charge(order, token), key=order.transaction_id
+        )
         model = model_of(envelope)
         if model.get("Status") is not None:
             return reading.payment(model)
@@ -113,18 +103,22 @@ class CloudPayments:
         raise refusal(envelope)
 
     def refund(
-        self, key: str, gateway_payment_id: str, amount: Decimal, currency: str, reason: str
+        self,
+        key: str,
+        gateway_payment_id: str,
+        amount: Decimal,
+        currency: str,
+        reason: str,
+        *,
+        receipt: ReceiptTerms | None = None,
+        whole: bool = True,  # noqa: ARG002 - the other gateway's rule
     ) -> RefundSnapshot:
         """Send back *amount*, all or part.
 
         CloudPayments answers with the refund's id alone, which means that it was taken on: a card's refund is
         over by then, one by SBP may still bounce. :meth:`fetch_refund` tells.
         """
-        body = {
-            "TransactionId": reading.checked_id(gateway_payment_id),
-            "Amount": json_number(amount),
-            "JsonData": _json_data({"refund_key": key, "reason": reason}),
-        }
+        body = payload.refund(key, reading.checked_id(gateway_payment_id), amount, reason, receipt)
         envelope = self._transport.post("payments/refund", body, key=key)
         model = model_of(envelope)
         refund_id = reading.text(model, "TransactionId")
@@ -176,25 +170,24 @@ class CloudPayments:
             raise refusal(envelope)
         return str(envelope.get("Message") or "")
 
-    def _widget(self, order: PaymentOrder) -> dict[str, Any]:
-        """The parameters of ``start()`` as https://developers.cloudpayments.ru/ names them."""
-        return {
-            "publicTerminalId": self._shop,
-            "amount": json_number(order.amount),
-            "currency": order.currency,
-            "culture": "ru-RU",
-            "paymentSchema": "Single",
-            "description": order.description,
-            "externalId": order.transaction_id,
-            "receiptEmail": order.email,
-            "tokenize": order.billing_mode is BillingMode.RECURRING and order.save_method,
-            "userInfo": {"accountId": order.account, "email": order.email},
-            "metadata": _metadata(order),
-            "autoClose": 5,
-            "retryPayment": True,
-            "emailBehavior": "Hidden",
-            "skin": "classic",
-        }
+    def probe(self) -> ShopReport:
+        """See whether the credentials work, and where the cabinet sends its notifications.
+
+        Whether tokens may be charged and whether receipts are made shows with the first payment only.
+        """
+        self.test()
+        told = {kind: self._address_of(kind) for kind in _KINDS}
+        addresses = {kind: where for kind, where in told.items() if where is not None}
+        demo = True if self._shop.startswith("test_api_") else None
+        return ShopReport(shop=self._shop, test=demo, addresses=addresses)
+
+    def _address_of(self, kind: str) -> str | None:
+        """Where one kind of notification goes; empty where it is switched off, ``None`` if it is not told."""
+        envelope = self._transport.post(f"site/notifications/{kind}/get", {})
+        model = model_of(envelope)
+        if envelope["Success"] is not True or not isinstance(model.get("IsEnabled"), bool):
+            return None
+        return str(model.get("Address") or "") if model["IsEnabled"] else ""
 
     def _get(self, transaction_id: str) -> dict[str, Any] | None:
         body = {"TransactionId": reading.checked_id(transaction_id)}
@@ -265,20 +258,6 @@ def _furthest(*snapshots: PaymentSnapshot | None) -> PaymentSnapshot | None:
         if found is None or order.index(snapshot.outcome) >= order.index(found.outcome):
             found = snapshot
     return found
-
-
-def _metadata(order: PaymentOrder) -> dict[str, str]:
-    """Our words in the gateway's registry; they come back as ``Data``."""
-    return {
-        "payment_id": order.transaction_id,
-        "plan_code": order.plan_code,
-        "billing_mode": order.billing_mode.value,
-        "user_id": order.user_id,
-    }
-
-
-def _json_data(data: dict[str, str]) -> str:
-    return json.dumps(data, ensure_ascii=False)
 
 
 def _awaiting_authentication(order: PaymentOrder, transaction_id: str) -> PaymentSnapshot:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import uuid
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -12,6 +13,7 @@ from portal.gateways.base import (
     BindingOrder,
     BindingSnapshot,
     Credentials,
+    GatewayForbidden,
     GatewayRejected,
     GatewayUnknown,
     NextStep,
@@ -20,6 +22,7 @@ from portal.gateways.base import (
     PaymentSnapshot,
     RefundSnapshot,
 )
+from portal.gateways.shop import ReceiptTerms, ShopReport
 from portal.gateways.yookassa import reading
 from portal.gateways.yookassa.hosts import is_payment_page
 from portal.gateways.yookassa.payload import (
@@ -37,6 +40,8 @@ _AFTER = timedelta(hours=24, minutes=15)
 
 # Three years of a hundred payments a page would be fewer; a list that goes on is a fault of the other side.
 _MOST_PAGES = 20_000
+# Where nobody is sent to: the answer's page is not opened by anybody.
+_NOWHERE = "https://yookassa.ru/"
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,12 +107,21 @@ class YooKassa:
         return self._create(order, build_yookassa_payment_payload(order, payment_method_id=token))
 
     def refund(
-        self, key: str, gateway_payment_id: str, amount: Decimal, currency: str, reason: str
+        self,
+        key: str,
+        gateway_payment_id: str,
+        amount: Decimal,
+        currency: str,
+        reason: str,
+        *,
+        receipt: ReceiptTerms | None = None,
+        whole: bool = True,
     ) -> RefundSnapshot:
         """Send back *amount*; a pending answer is to be asked about with :meth:`fetch_refund`, since failures
         send no event.
         """
-        body = refund_payload(reading.checked_id(gateway_payment_id), amount, currency, reason)
+        part = None if whole else receipt
+        body = refund_payload(reading.checked_id(gateway_payment_id), amount, currency, reason, part)
         return reading.refund(self._transport.post("/refunds", key, body))
 
     def fetch_refund(self, gateway_refund_id: str) -> RefundSnapshot | None:
@@ -159,6 +173,27 @@ class YooKassa:
             test=told.get("test") is True,
             fiscalization=isinstance(fiscalization, dict) and fiscalization.get("enabled") is True,
             payment_methods=tuple(str(name) for name in methods) if isinstance(methods, list) else (),
+        )
+
+    def probe(self) -> ShopReport:
+        """Ask who we are, and whether a card may be saved: a binding that nobody confirms is gone in an hour.
+
+        A shop without the right to recurring payments is answered 403.
+        """
+        info = self.check()
+        try:
+            self.bind(BindingOrder(key=str(uuid.uuid4()), user_id="probe", return_url=_NOWHERE))
+            recurring: bool | None = True
+        except GatewayForbidden:
+            recurring = False
+        except GatewayRejected:
+            recurring = None
+        return ShopReport(
+            shop=info.shop,
+            enabled=info.enabled,
+            test=info.test,
+            recurring=recurring,
+            receipts=info.fiscalization,
         )
 
     def _create(self, order: PaymentOrder, payload: Mapping[str, Any]) -> PaymentSnapshot:

@@ -8,6 +8,7 @@ from typing import Any
 
 from portal.billing_mode import BillingMode
 from portal.gateways.base import BindingOrder, PaymentOrder
+from portal.gateways.shop import ReceiptTerms
 from portal.money import to_wire
 
 log = logging.getLogger("portal.gateways.yookassa")
@@ -46,6 +47,8 @@ def build_yookassa_payment_payload(
         payload["payment_method_id"] = payment_method_id
     if saves:
         payload["save_payment_method"] = True
+    if order.receipt is not None:
+        payload["receipt"] = _receipt(order.receipt, order.amount, order.currency)
     log.info(
         "Built YooKassa payload: mode=%s, save_payment_method=%s, amount=%s",
         order.billing_mode.value,
@@ -55,15 +58,38 @@ def build_yookassa_payment_payload(
     return payload
 
 
-def refund_payload(gateway_payment_id: str, amount: Decimal, currency: str, reason: str) -> dict[str, Any]:
-    """Build the body of POST /refunds."""
+def refund_payload(
+    gateway_payment_id: str,
+    amount: Decimal,
+    currency: str,
+    reason: str,
+    receipt: ReceiptTerms | None = None,
+) -> dict[str, Any]:
+    """Build the body of POST /refunds; *receipt* for a part only: that of the whole YooKassa makes itself."""
     payload: dict[str, Any] = {
         "payment_id": gateway_payment_id,
         "amount": {"value": to_wire(amount), "currency": currency},
     }
     if reason:
         payload["description"] = reason[:LONGEST_REFUND_REASON]
+    if receipt is not None:
+        payload["receipt"] = _receipt(receipt, amount, currency)
     return payload
+
+
+def _receipt(terms: ReceiptTerms, amount: Decimal, currency: str) -> dict[str, Any]:
+    """One item that is the whole sum (yookassa.md 5.1)."""
+    item = {
+        "description": terms.item[:LONGEST_DESCRIPTION],
+        "quantity": 1,
+        "amount": {"value": to_wire(amount), "currency": currency},
+        "vat_code": terms.vat_code,
+        "payment_mode": terms.mode,
+        "payment_subject": terms.subject,
+        "measure": "piece",
+    }
+    told: dict[str, Any] = {"customer": {"email": terms.email}, "items": [item], "internet": True}
+    return told if terms.tax_system is None else told | {"tax_system_code": terms.tax_system}
 
 
 def binding_payload(order: BindingOrder) -> dict[str, Any]:

@@ -56,6 +56,7 @@ class _Client(ApiClient):  # type: ignore[misc]  # the SDK ships no types, so it
         self.user_agent = _user_agent()
         self.timeouts: Timeouts = credentials.timeouts
         self.ca_file = ca_file
+        self.heard = credentials.heard
 
     def get_session(self) -> Session:
         """A session without retries, netrc and proxies."""
@@ -81,6 +82,7 @@ class _Client(ApiClient):  # type: ignore[misc]  # the SDK ships no types, so it
             params=query_params,
             body=None if body is None else json.dumps(body, ensure_ascii=False).encode(),
             ca_file=self.ca_file,
+            heard=self.heard,
         )
 
 
