@@ -7,13 +7,15 @@ from collections.abc import Callable
 from flask_admin import Admin
 from flask_admin.theme import Bootstrap4Theme
 
-from portal.admin.access import Index, Room
+from portal.admin.access import Room
 from portal.admin.api_keys import ApiKeys
 from portal.admin.audit import AuditEntries
 from portal.admin.catalogue import Plans
+from portal.admin.connection import Connection
 from portal.admin.events import Events
 from portal.admin.money import Cases, Methods, Payments, Periods, Refunds, Subscriptions
 from portal.admin.operators import Operators
+from portal.admin.overview import Overview
 from portal.admin.people import Letters, People
 from portal.admin.rows import Rows
 from portal.admin.settings import Settings
@@ -50,6 +52,7 @@ ROOMS: tuple[tuple[str, str, str, type[Rows], type[Base]], ...] = (
 #: The same for pages of ours.
 PAGES: tuple[tuple[str, str, str, type[Room]], ...] = (
     ("Магазин", "Настройки", "settings", Settings),
+    ("Магазин", "Подключение", "connection", Connection),
     ("Магазин", "Ключи товара", "api-keys", ApiKeys),
     ("Надзор", "Сотрудники", "operators", Operators),
 )
@@ -59,7 +62,7 @@ def build(nonce: Callable[[], str]) -> Admin:
     """A new desk for one application; *nonce* is what its Content-Security-Policy lets through."""
     admin = Admin(
         name="Управление",
-        index_view=Index(name="Обзор", url="/admin"),
+        index_view=Overview(name="Обзор", url="/admin"),
         theme=Bootstrap4Theme(),
         csp_nonce_generator=nonce,
     )

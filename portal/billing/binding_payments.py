@@ -33,7 +33,7 @@ def start(user: User, now: datetime) -> Payment:
     config = running.config()
     if not config.billing_recurring_enabled:
         raise RecurringDisabled
-    if GatewayName.CLOUDPAYMENTS not in doors.are_open():
+    if GatewayName.CLOUDPAYMENTS not in doors.offered():
         raise GatewayClosed
     with transaction() as session:
         # Two clicks at once would both find none.

@@ -13,7 +13,14 @@ from portal.billing import choosing, doors, locks, methods, renewals
 from portal.billing.settlement import Settlement, Verdict
 from portal.database import db, exclusive, transaction
 from portal.errors import NotFound, PortalError
-from portal.gateways.base import BindingOrder, BindingSnapshot, GatewayError, GatewayRejected, Outcome
+from portal.gateways.base import (
+    BindingOrder,
+    BindingSnapshot,
+    GatewayClosed,
+    GatewayError,
+    GatewayRejected,
+    Outcome,
+)
 from portal.models import BindingStatus, CaseKind, GatewayName, MethodBinding, User
 
 log = logging.getLogger(__name__)
@@ -34,11 +41,13 @@ class RecurringDisabled(PortalError):
 def start(user: User, now: datetime) -> MethodBinding:
     """Begin a binding, or go on with the one that is open. ``confirmation_url`` is where the customer goes.
 
-    Raises RecurringDisabled, and the gateway's errors.
+    Raises RecurringDisabled, GatewayClosed, and the gateway's errors.
     """
     config = running.config()
     if not config.billing_recurring_enabled:
         raise RecurringDisabled
+    if GatewayName.YOOKASSA not in doors.offered():
+        raise GatewayClosed
     with transaction() as session:
         # Two clicks at once would both find none.
         exclusive(session, f"binding:{user.id}")

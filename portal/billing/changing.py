@@ -198,7 +198,7 @@ def must_wait(payment: Payment) -> ChangeMustWait:
 
 
 def _gateway(seen: Situation) -> GatewayName:
-    is_open = doors.are_open()
+    is_open = doors.offered()
     if not is_open:
         raise GatewayClosed
     saved = seen.renewal.method.gateway if seen.renewal else None

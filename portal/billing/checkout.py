@@ -51,6 +51,7 @@ class Preview:
     follows_title: str | None
     in_grace: bool  # the paid time is over, and what is bought begins where it ended
     gateways: tuple[GatewayName, ...]
+    put_behind: GatewayName | None  # it has been failing
     recurring_offered: bool
     agreement: Agreement | None
     open_payment: Payment | None
@@ -79,7 +80,8 @@ def preview(user_id: int | None, plan: Plan, now: datetime) -> Preview:
         ends_at=ends_at,
         in_grace=starts_at < now,
         follows_title=last.plan_title if last else None,
-        gateways=doors.are_open(),
+        gateways=doors.offered(),
+        put_behind=doors.put_behind(),
         recurring_offered=offered,
         agreement=_agreement(plan, starts_at) if offered else None,
         open_payment=db.session.scalar(orders.open_order(user_id, plan.id)) if user_id is not None else None,
@@ -169,7 +171,7 @@ def gateway_name(text: str) -> GatewayName:
         name = GatewayName(text)
     except ValueError:
         raise InvalidRequest("Выберите способ оплаты.") from None
-    if name not in doors.are_open():
+    if name not in doors.offered():
         raise GatewayClosed
     return name
 

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import partial
 
 from portal import running
-from portal.billing import settings
+from portal.billing import gateway_health, settings
 from portal.database import release
 from portal.gateways.base import Credentials, Gateway, GatewayClosed, Timeouts
 from portal.gateways.cloudpayments import CloudPayments
@@ -25,6 +26,27 @@ def are_open() -> tuple[GatewayName, ...]:
     if shop.yookassa_shop_id and shop.yookassa_secret_key:
         found.append(GatewayName.YOOKASSA)
     return tuple(sorted(found, key=lambda name: name != shop.first_gateway))
+
+
+def offered() -> tuple[GatewayName, ...]:
+    """The gateways at which a customer may begin something new: open, not switched off, and one that has been
+    failing behind one that has not. What exists already goes on at its own gateway.
+    """
+    shop = settings.current()
+    switched_on = {
+        GatewayName.CLOUDPAYMENTS: shop.cloudpayments_enabled,
+        GatewayName.YOOKASSA: shop.yookassa_enabled,
+    }
+    able = [name for name in are_open() if switched_on[name]]
+    # Of one alone nobody needs to know how it is: there is no choice.
+    return tuple(sorted(able, key=gateway_health.is_failing)) if len(able) > 1 else tuple(able)
+
+
+def put_behind() -> GatewayName | None:
+    """The gateway that would be offered first, were it not failing while another one is well."""
+    shown = offered()
+    first = next((name for name in are_open() if name in shown), None)
+    return first if first is not None and first is not shown[0] else None
 
 
 def gateway(name: GatewayName) -> Gateway:
@@ -84,6 +106,7 @@ def _credentials(name: GatewayName) -> Credentials:
             widget_url=config.cloudpayments_widget_url,
             test_mode=shop.cloudpayments_test_mode,
             timeouts=_patience(config.gateway_timeouts),
+            heard=partial(gateway_health.note, name),
         )
     return Credentials(
         shop=shop.yookassa_shop_id,
@@ -91,6 +114,7 @@ def _credentials(name: GatewayName) -> Credentials:
         api_url=config.yookassa_api_url,
         test_mode=shop.yookassa_test_mode,
         timeouts=_patience(config.gateway_timeouts),
+        heard=partial(gateway_health.note, name),
     )
 
 

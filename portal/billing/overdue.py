@@ -166,7 +166,7 @@ def _overdue(session: Session, live: Subscription, now: datetime) -> Overdue | N
         trying=is_charged or (free and _is_next(live, now)),
         may_try_now=free and retries.may_try_now(session, live, method, now),
         begun=begun,
-        gateways=is_open,
+        gateways=doors.offered(),
         agreement=consents.agreement(plan, consent.amount, following)
         if checkout.recurring_offered()
         else None,

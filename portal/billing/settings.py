@@ -34,12 +34,15 @@ SECRETS = frozenset({"cloudpayments_api_secret", "yookassa_secret_key"})
 class ShopSettings:
     """Every setting by its name in the admin (the seed's names where the seed has one)."""
 
+    #: Whether customers may begin anything new there; what exists already goes on either way.
+    cloudpayments_enabled: bool = True
     cloudpayments_public_id: str = ""
     cloudpayments_api_secret: str = ""
     cloudpayments_test_mode: bool = False
     #: Accept the seed's X-Signature on the notification URLs: for shops that relay notifications in that
     #: form.
     cloudpayments_relay_signature: bool = False
+    yookassa_enabled: bool = True
     yookassa_shop_id: str = ""
     yookassa_secret_key: str = ""
     #: Which gateway a customer is offered first.

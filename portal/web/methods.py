@@ -55,7 +55,7 @@ def index() -> str:
         "methods/index.html",
         lines=_lines(current_user.id, now),
         outlook=_outlook(now),
-        gateways=doors.are_open() if checkout.recurring_offered() else (),
+        gateways=doors.offered() if checkout.recurring_offered() else (),
         small_sum=binding_payments.AMOUNT,
     )
 

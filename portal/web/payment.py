@@ -104,7 +104,7 @@ def _other_gateway(payment: Payment) -> str | None:
     """The other gateway's name, where it is open and the plan can be bought there."""
     if payment.purpose not in ORDERED or grants.by_link():
         return None
-    return next((name.value for name in doors.are_open() if name is not payment.gateway), None)
+    return next((name.value for name in doors.offered() if name is not payment.gateway), None)
 
 
 def _page_before(payment: Payment) -> str:

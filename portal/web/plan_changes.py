@@ -94,7 +94,7 @@ def _form(seen: Situation) -> Any:
     """The way that renewals are paid is offered first; where renewal is on there is no box to tick."""
     saved = seen.renewal.method.gateway.value if seen.renewal else None
     return ChangeForm.offering(
-        doors.are_open(),
+        doors.offered(),
         recurring=checkout.recurring_offered() and seen.renewal is None,
         preferred=request.args.get("gateway") or saved,
     )
@@ -126,7 +126,7 @@ def _page(
         form=form,
         trouble=trouble,
         now=now,
-        gateways=doors.are_open(),
+        gateways=doors.offered(),
         must_wait=changing.must_wait(seen.undecided) if seen.undecided and trouble is None else None,
     )
 

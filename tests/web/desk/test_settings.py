@@ -97,6 +97,7 @@ def test_what_cannot_be_meant_is_refused(desk: Desk, owner: Browser, key: str, n
 def test_a_secret_is_replaced_and_never_readable(desk: Desk, owner: Browser) -> None:
     """It is sealed in the database, masked on every page, absent from the audit; empty leaves it alone."""
     form = {"cloudpayments_public_id": "pk_new", "cloudpayments_test_mode": "true"}
+    form |= {"cloudpayments_enabled": "true"}
     form |= {"cloudpayments_relay_signature": "false"}
 
     saved = owner.send(SETTINGS + "cloudpayments", **form, cloudpayments_api_secret=SECRET)
@@ -126,7 +127,9 @@ def test_a_secret_is_replaced_and_never_readable(desk: Desk, owner: Browser) -> 
 def test_a_value_is_given_back_to_the_environment(desk: Desk, owner: Browser) -> None:
     """The page says what will count again; after it the environment's value does."""
     first = in_force(desk).yookassa_shop_id
-    owner.send(SETTINGS + "yookassa", yookassa_shop_id="424242", yookassa_secret_key="")
+    owner.send(
+        SETTINGS + "yookassa", yookassa_enabled="true", yookassa_shop_id="424242", yookassa_secret_key=""
+    )
     assert in_force(desk).yookassa_shop_id == "424242"
 
     asked = owner.get(SETTINGS + "give-back/yookassa_shop_id").text
@@ -167,7 +170,9 @@ def test_a_change_asks_once_more_who_is_there(desk: Desk, owner: Browser) -> Non
         db.session.commit()
 
     assert owner.get(SETTINGS, allow_redirects=False).status_code == 200
-    sent = owner.send(SETTINGS + "yookassa", yookassa_shop_id="666", yookassa_secret_key="test_theirs")
+    sent = owner.send(
+        SETTINGS + "yookassa", yookassa_enabled="true", yookassa_shop_id="666", yookassa_secret_key="t"
+    )
 
     assert "/desk" in sent.url
     assert in_force(desk).yookassa_shop_id == "100500"

@@ -1,0 +1,29 @@
+"""The desk's first page."""
+
+from __future__ import annotations
+
+from flask.typing import ResponseReturnValue
+from flask_admin import expose
+
+from portal import clock
+from portal.admin.access import Index, operator
+from portal.billing import overview
+from portal.models import Role
+
+
+class Overview(Index):
+    """What waits, how the gateways are, today's money, and on a new shop the way to the first order."""
+
+    what = ""
+
+    @expose("/")
+    def index(self) -> ResponseReturnValue:
+        """Read anew each time: everything on it is counted from the latest rows."""
+        return self.render(
+            "admin/index.html",
+            waiting=overview.waiting(),
+            gateways=overview.gateways(),
+            money_today=overview.today(clock.now()),
+            steps=overview.missing_steps(),
+            is_owner=operator().may(Role.OWNER),
+        )
