@@ -109,6 +109,25 @@ def test_whoever_pays_another_way_is_not_charged_behind_their_back(desk: Desk, r
     assert subscription(desk).status == "active"
 
 
+def test_a_tab_left_open_is_not_paid_after_the_renewal(desk: Desk, recurring: None) -> None:
+    """The widget stood open for two hours, and the saved card paid meanwhile: the second card is not taken."""
+    ira = refused(desk, "yookassa")
+    ira.send(PAY, action="order", gateway="cloudpayments")
+    order = latest(desk)
+    later(desk, "2h")
+    ira.send(PAY, action="saved")
+    desk.work()
+    desk.settle()
+    assert subscription(desk).status == "active"
+
+    answer = desk.sandbox.pay("cloudpayments", order, "5555555555554444")
+
+    desk.settle()
+    assert answer["status"] != "succeeded"
+    assert len(periods(desk)) == 2
+    assert not books.disagreements(desk.app, desk.sandbox.ledger())
+
+
 def test_a_letter_stops_the_renewal_it_announces(desk: Desk, recurring: None) -> None:
     """The link in the announcement, one button, no sign-in: nothing is charged, the plan runs to its end."""
     ira = subscribed(desk, "yookassa")
