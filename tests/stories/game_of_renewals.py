@@ -20,7 +20,7 @@ from portal.database import db
 from portal.errors import PortalError
 from portal.models import PaymentMethod
 from tests.stories import books
-from tests.stories.game import GATEWAYS, Purchases, which
+from tests.stories.game import FAULTS, GATEWAYS, Purchases, which
 
 BROWSER = ClientInfo("198.51.100.7", "a browser of the tests")
 #: How a bank answers when a saved method is charged.
@@ -89,6 +89,15 @@ class Renewals(Purchases):
             self.world.later(max(following - clock.now(), timedelta(0)))
         if handed_out:
             self.does(lambda: renewals.hand_out(clock.now()))
+
+    @rule(fault=st.sampled_from(("", *FAULTS)))
+    def charge_in_trouble(self, fault: str) -> None:
+        """The moment of the next charge comes, and the gateway's answer to it may be no good."""
+        self.come_to_a_charge(handed_out=False)
+        if fault:
+            for call in (("cloudpayments", "tokens_charge"), ("yookassa", "create_payment")):
+                self.spoil(call, fault, 1)
+        self.world.sweep()
 
     @rule()
     def charge_all(self) -> None:

@@ -11,8 +11,6 @@ from typing import Any
 
 import pytest
 from flask import Flask
-from hypothesis import Phase, settings
-from hypothesis.stateful import run_state_machine_as_test
 from sqlalchemy import Index, false, select
 
 from portal.billing import judging, obstacles, refunds, renewals, settlement
@@ -22,7 +20,7 @@ from portal.models import Consent, Payment, PaymentMethod
 from portal.models.subscription import LIVE
 from tests.slate import Slate
 from tests.stories.game_of_plans import Shop
-from tests.stories.test_state_machine import DEEP, GAMES, shop
+from tests.stories.test_state_machine import shop
 
 __all__ = ["shop"]
 
@@ -202,17 +200,3 @@ def test_a_planted_bug_loses_the_game(
         without(case.without)
     with pytest.raises(AssertionError, match=case.says):
         play(case)
-
-
-@pytest.mark.timeout(0)
-@pytest.mark.skipif(not DEEP, reason="long: STATE_MACHINE=deep lets the machine look for them by itself")
-@pytest.mark.parametrize("case", CASES, ids=lambda case: case.plant.__name__)
-def test_the_machine_comes_upon_it(
-    without: Callable[[str], None], monkeypatch: pytest.MonkeyPatch, case: Case
-) -> None:
-    """Nobody tells it where to look."""
-    case.plant(monkeypatch)
-    if case.without:
-        without(case.without)
-    with pytest.raises(AssertionError, match=case.says):
-        run_state_machine_as_test(Shop, settings=settings(GAMES, phases=(Phase.generate,)))
