@@ -110,7 +110,7 @@ def test_whoever_pays_another_way_is_not_charged_behind_their_back(desk: Desk, r
 
 
 def test_a_tab_left_open_is_not_paid_after_the_renewal(desk: Desk, recurring: None) -> None:
-    """The widget stood open for two hours, and the saved card paid meanwhile: the second card is not taken."""
+    """The widget stood open for hours, and the saved card paid meanwhile: the second card is not taken."""
     ira = refused(desk, "yookassa")
     ira.send(PAY, action="order", gateway="cloudpayments")
     order = latest(desk)
