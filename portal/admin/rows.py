@@ -19,7 +19,7 @@ from portal.database import db
 from portal.models import User
 
 #: Fits PostgreSQL's bigint, in which rows are numbered.
-_ROW_NUMBER = re.compile("[1-9][0-9]{0,17}", re.ASCII)
+ROW_NUMBER = re.compile("[1-9][0-9]{0,17}", re.ASCII)
 _LAST_PAGE = 1_000_000
 #: What no text in PostgreSQL holds.
 _UNASKABLE = re.compile("[\x00\ud800-\udfff]")
@@ -83,7 +83,7 @@ class Rows(Guarded, ModelView):
 
     def get_one(self, id: str) -> Any:
         """One row; none for a text that is no row's number."""
-        found = super().get_one(id) if _ROW_NUMBER.fullmatch(id) else None
+        found = super().get_one(id) if ROW_NUMBER.fullmatch(id) else None
         if found is not None:
             self._template_args["customers"] = self._addresses([found])
         return found

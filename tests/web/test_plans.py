@@ -8,10 +8,10 @@ from flask import Flask
 
 from portal import clock
 from portal.billing import plans
+from portal.billing.offers import Offer
 from portal.database import transaction
 from portal.models import Plan
 from portal.web.filters import NBSP
-from portal.web.plans import Offer
 from tests.web.browser import Browser
 from tests.web.shop import a_payment, a_period, user_of
 
