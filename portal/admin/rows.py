@@ -13,6 +13,7 @@ from markupsafe import Markup
 from sqlalchemy import select
 
 from portal.admin.access import Guarded
+from portal.admin.exports import Exported
 from portal.admin.filters import Narrowing
 from portal.admin.words import LABELS, cell
 from portal.database import db
@@ -36,7 +37,7 @@ class Field:
     value: str
 
 
-class Rows(Guarded, ModelView):
+class Rows(Exported, Guarded, ModelView):
     """A table to read and narrow; nothing in it can be changed unless a room says so."""
 
     can_create = False

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import csv
-import io
 from collections.abc import Iterator
 
 from flask import Blueprint, Response, render_template, request, stream_with_context
 from flask.typing import ResponseReturnValue
 from flask_login import current_user, login_required
 
-from portal import clock
+from portal import clock, spreadsheets
 from portal.billing import notices, outlook, payments, plan_changes, plans, refunds, subscriptions
 from portal.models import Payment, PaymentStatus
+from portal.spreadsheets import Cell
 from portal.web import filters, words
 
 bp = Blueprint("dashboard", __name__, url_prefix="/dashboard")
@@ -21,10 +20,7 @@ PAGE = 20
 _LAST = 5
 _CSV_PAGE = 200
 
-# A Russian Excel reads UTF-8 only with the mark, and takes the comma for the point of a decimal.
-_BOM = "\N{ZERO WIDTH NO-BREAK SPACE}"
 _COLUMNS = ("Дата", "Номер", "Тариф", "Сумма", "Возвращено", "Валюта", "Статус", "Способ оплаты")
-_FORMULA = ("=", "+", "-", "@", "\t", "\r")
 
 
 @bp.get("/")
@@ -74,41 +70,25 @@ def _as_csv(user_id: int) -> Response:
 
 
 def _lines(user_id: int) -> Iterator[str]:
-    yield _BOM + _line(_COLUMNS)
+    yield spreadsheets.MARK + spreadsheets.line(_COLUMNS)
     cursor: str | None = None
     while True:
         page = payments.history(user_id, _CSV_PAGE, cursor)
         for payment in page.payments:
-            yield _line(_cells(payment))
+            yield spreadsheets.line(_cells(payment))
         cursor = page.next_cursor
         if cursor is None:
             return
 
 
-def _cells(payment: Payment) -> tuple[str, ...]:
+def _cells(payment: Payment) -> tuple[Cell, ...]:
     return (
         filters.moment(payment.created_at).replace(filters.NBSP, " "),
         payment.transaction_id,
         payment.plan_title or payment.description,
-        _amount(payment.amount),
-        _amount(payment.refunded_amount),
+        payment.amount,
+        payment.refunded_amount,
         payment.currency,
         filters.state(payment).text,
         payment.method_title or "",
     )
-
-
-def _amount(value: object) -> str:
-    return f"{value:.2f}".replace(".", ",")
-
-
-def _line(cells: tuple[str, ...]) -> str:
-    """One line of the file. A cell that a spreadsheet would take for a formula is made plain text."""
-    line = io.StringIO()
-    csv.writer(line, delimiter=";").writerow(plain(cell) for cell in cells)
-    return line.getvalue()
-
-
-def plain(cell: str) -> str:
-    """*cell* so that no spreadsheet calculates it (OWASP, CSV Injection)."""
-    return f"'{cell}" if cell.startswith(_FORMULA) else cell
