@@ -12,7 +12,7 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
 from portal.gateways.base import PaymentSnapshot
-from portal.models import Case, CaseKind, GatewayName
+from portal.models import Case, CaseChoice, CaseKind, GatewayName
 
 log = logging.getLogger(__name__)
 
@@ -27,6 +27,8 @@ OF_MONEY_TAKEN = frozenset(CaseKind) - {
     CaseKind.REFUND_FAILED,
     CaseKind.RENEWAL_REFUSED,
     CaseKind.NOTICE_UNSENT,
+    CaseKind.CHARGEBACK,
+    CaseKind.DRIFT,
 }
 
 
@@ -92,7 +94,7 @@ def resolve(session: Session, dedupe_key: str, now: datetime) -> None:
     session.execute(
         update(_cases)
         .where(_cases.c.dedupe_key == dedupe_key[:160], _cases.c.resolved_at.is_(None))
-        .values(resolved_at=now)
+        .values(resolved_at=now, resolution=CaseChoice.ITSELF)
     )
 
 

@@ -17,6 +17,7 @@ from sqlalchemy.orm import Session
 from portal import running
 from portal.billing import (
     agenda,
+    calls,
     consents,
     doors,
     orders,
@@ -35,7 +36,7 @@ from portal.gateways.base import (
     GatewayError,
     NextStep,
 )
-from portal.models import GatewayName, Payment, PaymentPurpose, PaymentStatus, Plan, User
+from portal.models import GatewayName, Operation, Payment, PaymentPurpose, PaymentStatus, Plan, User
 
 log = logging.getLogger(__name__)
 
@@ -210,6 +211,7 @@ def _note_step(payment: Payment, step: NextStep, now: datetime) -> Payment:
     with transaction() as session:
         row = _locked(session, payment)
         settlement.settle(session, row, step.snapshot, now)
+        calls.note(session, Operation.START, step.snapshot.outcome.value, now, payment_id=payment.id)
     return payments.reread(payment.id)
 
 

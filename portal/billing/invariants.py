@@ -48,10 +48,12 @@ INVARIANTS = (
     ),
     Invariant(
         "period-of-other-length",
-        "A purchased plan is as long, and has as many e-mails, as its payment bought.",
+        "A purchased plan is as long as its payment bought and operators gave, with the e-mails it bought.",
         """
         SELECT pp.id, pp.payment_id FROM purchased_plans pp JOIN payments p ON p.id = pp.payment_id
-        WHERE pp.ends_at - pp.starts_at <> make_interval(days => p.period_days)
+        LEFT JOIN (SELECT purchased_plan_id, sum(days) AS days FROM period_extensions
+        GROUP BY purchased_plan_id) x ON x.purchased_plan_id = pp.id
+        WHERE pp.ends_at - pp.starts_at <> make_interval(days => p.period_days + coalesce(x.days, 0)::int)
         OR pp.email_quota <> p.email_quota""",
     ),
     Invariant(
@@ -77,6 +79,15 @@ INVARIANTS = (
         SELECT p.id, p.transaction_id, p.amount, sum(r.amount) AS asked FROM payments p
         JOIN refunds r ON r.payment_id = p.id AND r.status <> 'failed'
         GROUP BY p.id HAVING sum(r.amount) > p.amount OR p.status <> 'succeeded'""",
+    ),
+    Invariant(
+        "given-back-above-case",
+        "Of money that was no order's no more goes back than the gateway said was taken.",
+        """
+        SELECT c.gateway, c.gateway_payment_id, max(c.amount) AS taken, sum(r.amount) AS asked FROM cases c
+        JOIN refunds r ON r.case_id = c.id AND r.status <> 'failed'
+        GROUP BY c.gateway, c.gateway_payment_id
+        HAVING c.gateway_payment_id IS NULL OR sum(r.amount) > max(c.amount)""",
     ),
     Invariant(
         "refunded-but-running",
@@ -133,6 +144,16 @@ INVARIANTS = (
         """
         SELECT gateway, gateway_payment_id, count(*) FROM payments WHERE gateway_payment_id IS NOT NULL
         GROUP BY gateway, gateway_payment_id HAVING count(*) > 1""",
+    ),
+    Invariant(
+        "state-differs-from-moves",
+        "A payment stands where its latest move took it, and each move begins where the one before it ended.",
+        """
+        SELECT id, payment_id, before, after, came_from, status FROM (SELECT m.id, m.payment_id, m.before,
+        m.after, p.status, lag(m.after) OVER one AS came_from, lead(m.id) OVER one AS next
+        FROM payment_moves m JOIN payments p ON p.id = m.payment_id
+        WINDOW one AS (PARTITION BY m.payment_id ORDER BY m.id)) s
+        WHERE before <> came_from OR (next IS NULL AND after <> status)""",
     ),
     Invariant(
         "open-and-forgotten",

@@ -14,13 +14,13 @@ from sqlalchemy import Row, select, update
 from sqlalchemy.orm import Session
 
 from portal import running
-from portal.billing import doors, settlement
+from portal.billing import calls, doors, settlement
 from portal.billing_mode import BillingMode
 from portal.database import changed, db, transaction
 from portal.errors import InvalidRequest, NotFound
 from portal.gateways import declines
 from portal.gateways.base import GatewayClosed, GatewayError, Outcome, PaymentOrder, PaymentSnapshot
-from portal.models import GatewayName, Payment, PaymentPurpose, PaymentStatus, User
+from portal.models import GatewayName, Operation, Payment, PaymentPurpose, PaymentStatus, User
 from portal.models.payment import OPEN
 
 log = logging.getLogger(__name__)
@@ -186,10 +186,16 @@ def refresh(payment_id: int, now: datetime) -> Payment:
         if charged or now < payment.expires_at:
             raise
         told = None  # nobody is left to ask, and the order is over
+    except GatewayError as error:
+        with transaction() as session:
+            calls.note(session, Operation.ASK, error.code, now, payment_id=payment_id, detail=error.detail)
+        raise
     with transaction() as session:
         row = settlement.locked(session, payment_id=payment_id)
         if row is None:
             raise PaymentNotFound
+        said = told.outcome.value if told is not None else calls.NOT_THERE
+        calls.note(session, Operation.ASK, said, now, payment_id=payment_id)
         if told is not None:
             settlement.settle(session, row, told, now)
         _close_if_over(session, payment_id, told, now)

@@ -58,9 +58,8 @@ def write_down(
     if told.outcome is Outcome.FAILED:
         _keep_id(session, row, told)
         return fail(session, payment, row, told.failure_code, now)
-    again = now + timedelta(minutes=_LADDER[min(max(row.checks, 1), len(_LADDER)) - 1])
     theirs = told.gateway_refund_id
-    _move(session, row, RefundStatus.PENDING, gateway_refund_id=theirs, next_check_at=again)
+    move(session, row, RefundStatus.PENDING, gateway_refund_id=theirs, next_check_at=next_look(row, now))
     return Came.NOTHING_NEW if row.gateway_refund_id else Came.MOVED
 
 
@@ -70,9 +69,15 @@ def fail(
     """Give a refund up: the money is still with the shop, so the operator and the customer are told."""
     if row.status not in UNDER_WAY:
         return Came.NOTHING_NEW
-    _close(session, row, code, now)
+    close(session, row, code, now)
     kind, key = CaseKind.REFUND_FAILED, f"{row.gateway.value}:{CaseKind.REFUND_FAILED.value}:{row.id}"
-    facts = {"transaction_id": payment.transaction_id, "code": code, "detail": detail, "source": row.source}
+    facts = {
+        "transaction_id": payment.transaction_id,
+        "refund_id": row.id,
+        "code": code,
+        "detail": detail,
+        "source": row.source,
+    }
     money, theirs = (row.amount, row.currency), payment.gateway_payment_id
     cases.open_case(session, kind, key, row.gateway, theirs, payment.id, money, facts, now)
     key, facts = f"refund_failed:{row.id}", _facts(payment, row)
@@ -120,7 +125,7 @@ def _succeeded(
         _open_case(session, payment, told, now)
         if row is not None and row.status in UNDER_WAY:
             _keep_id(session, row, told)
-            _close(session, row, ABOVE_CAPTURE, now)
+            close(session, row, ABOVE_CAPTURE, now)
         return Came.CASE
     _book(session, payment, row, told, now)
     session.execute(update(_payments).where(_payments.c.id == payment.id).values(refunded_amount=total))
@@ -146,7 +151,7 @@ def _book(
         "finished_at": now,
     }
     if row is not None:
-        _move(session, row, RefundStatus.SUCCEEDED, **done)
+        move(session, row, RefundStatus.SUCCEEDED, **done)
         return
     made = {
         "status": RefundStatus.SUCCEEDED,
@@ -174,17 +179,23 @@ def _make_room(session: Session, payment: Row[Any], total: Any, now: datetime) -
         if row.amount <= room:
             room -= row.amount
         elif total == payment.amount:
-            _close(session, row, NO_ROOM, now)
+            close(session, row, NO_ROOM, now)
         else:
             fail(session, payment, row, NO_ROOM, now)
 
 
-def _close(session: Session, row: Row[Any], code: str | None, now: datetime) -> None:
+def close(session: Session, row: Row[Any], code: str | None, now: datetime) -> None:
+    """End a locked refund that brought nothing."""
     why = code and code[:64]
-    _move(session, row, RefundStatus.FAILED, failure_code=why, next_check_at=None, finished_at=now)
+    move(session, row, RefundStatus.FAILED, failure_code=why, next_check_at=None, finished_at=now)
 
 
-def _move(session: Session, row: Row[Any], status: RefundStatus, **values: Any) -> None:
+def next_look(row: Row[Any], now: datetime) -> datetime:
+    """When a refund that the gateway has taken on is asked about again."""
+    return now + timedelta(minutes=_LADDER[min(max(row.checks, 1), len(_LADDER)) - 1])
+
+
+def move(session: Session, row: Row[Any], status: RefundStatus, **values: Any) -> None:
     """The table allows it and the lock holds it: otherwise this is a fault in the code, not in the data."""
     if not may_move(row.status, status):
         raise AssertionError(f"refund {row.id} may not move from {row.status} to {status}")

@@ -17,10 +17,11 @@ from portal.billing import locks, sending_back
 from portal.billing.refund_outcomes import ABOVE_CAPTURE, NO_ROOM
 from portal.database import db, transaction
 from portal.errors import InvalidRequest, NotFound
-from portal.models import Payment, PaymentStatus, Refund, RefundSource, RefundStatus
+from portal.models import Case, CaseChoice, Payment, PaymentStatus, Refund, RefundSource, RefundStatus
 from portal.models.refund import UNDER_WAY
 from portal.money import ZERO, NotAnAmount, money, to_people
 
+_cases: Any = Case.__table__
 _refunds: Any = Refund.__table__
 _payments: Any = Payment.__table__
 
@@ -46,6 +47,9 @@ def order(
     source: RefundSource,
     reason: str,
     now: datetime,
+    *,
+    ordered_by: int | None = None,
+    form_key: str | None = None,
 ) -> int:
     """Write down that *amount* of a captured payment goes back, and let a worker see to it after the commit.
 
@@ -69,6 +73,8 @@ def order(
         "status": RefundStatus.PENDING,
         "source": source,
         "reason": reason[:250],
+        "ordered_by": ordered_by,
+        "form_key": form_key,
         "created_at": now,
         "next_check_at": now,
         "checks": 0,
@@ -95,7 +101,9 @@ def give_back(payment_id: int, amount: Decimal, source: RefundSource, reason: st
 
 
 def left(session: Session, payment_id: int) -> Decimal:
-    """What of a payment may still go back: what was captured less every refund that has not failed."""
+    """What of a payment may still go back: what was captured less every refund that has not failed, and less
+    what operators say was returned past the gateway.
+    """
     asked = select(func.coalesce(func.sum(_refunds.c.amount), ZERO)).where(
         _refunds.c.payment_id == payment_id, _refunds.c.status != RefundStatus.FAILED
     )
@@ -105,7 +113,11 @@ def left(session: Session, payment_id: int) -> Decimal:
     # Read anew: the caller may have settled the payment in this very transaction.
     taken: Decimal = session.execute(captured).scalar() or ZERO
     gone: Decimal = session.execute(asked).scalar_one()
-    return max(ZERO, taken - gone)
+    by_hand = select(func.coalesce(func.sum(_cases.c.amount), ZERO)).where(
+        _cases.c.payment_id == payment_id, _cases.c.resolution == CaseChoice.BY_HAND
+    )
+    told: Decimal = session.execute(by_hand).scalar_one()
+    return max(ZERO, taken - gone - told)
 
 
 def going_back(payment_ids: Iterable[int]) -> Mapping[int, GoingBack]:
@@ -118,6 +130,8 @@ def going_back(payment_ids: Iterable[int]) -> Mapping[int, GoingBack]:
     ).all()
     found: dict[int, GoingBack] = {}
     for row in rows:
+        if row.payment_id is None:
+            continue  # none of these
         before = found.get(row.payment_id, GoingBack())
         if row.status in UNDER_WAY:
             found[row.payment_id] = GoingBack(before.under_way + row.amount)

@@ -18,13 +18,14 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from portal import clock, jobs
-from portal.billing import doors, obstacles, payments, retries, settlement, tending, trouble
+from portal.billing import calls, doors, obstacles, payments, retries, settlement, tending, trouble
 from portal.billing.stopping import Because, stop_charging
 from portal.billing_mode import BillingMode
 from portal.database import db, transaction
 from portal.gateways.base import GatewayError
 from portal.models import (
     Consent,
+    Operation,
     Payment,
     PaymentMethod,
     PaymentPurpose,
@@ -253,4 +254,5 @@ def _send(begun: Begun, begun_at: float, now: datetime) -> bool:
         row = settlement.locked(session, payment_id=payment.id)
         assert row is not None  # payments are never deleted
         settlement.settle(session, row, told, now)
+        calls.note(session, Operation.CHARGE, told.outcome.value, now, payment_id=payment.id)
     return True

@@ -13,10 +13,11 @@ from collections.abc import Iterable
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Row, select, update
+from sqlalchemy import Row, func, select, update
+from sqlalchemy.orm import Session
 
 from portal import clock
-from portal.billing import cases, doors, locks, refund_outcomes
+from portal.billing import calls, cases, doors, locks, refund_outcomes, stray_money
 from portal.database import changed, db, transaction
 from portal.gateways.base import (
     Gateway,
@@ -27,7 +28,7 @@ from portal.gateways.base import (
     Outcome,
     RefundSnapshot,
 )
-from portal.models import CaseKind, GatewayName, Payment, Refund, RefundStatus
+from portal.models import Case, CaseKind, GatewayName, Operation, Payment, Refund, RefundStatus
 from portal.models.refund import UNDER_WAY
 from portal.money import to_wire
 
@@ -35,6 +36,7 @@ log = logging.getLogger(__name__)
 
 _refunds: Any = Refund.__table__
 _payments: Any = Payment.__table__
+_cases: Any = Case.__table__
 
 #: For how long after the first call a key is surely remembered: CloudPayments keeps it an hour, YooKassa a
 #: day.
@@ -98,10 +100,12 @@ def _claim(refund_id: int, now: datetime) -> Row[Any] | None:
 
     The row as it was before; ``None`` when it is over, not due, or another's.
     """
-    payment = (_payments.c.gateway_payment_id, _payments.c.transaction_id)
+    theirs = func.coalesce(_payments.c.gateway_payment_id, _cases.c.gateway_payment_id)
+    reference = func.coalesce(_payments.c.transaction_id, _cases.c.facts["reference"].astext, "")
     due = (
-        select(_refunds, *payment)
-        .join(_payments, _payments.c.id == _refunds.c.payment_id)
+        select(_refunds, theirs.label("gateway_payment_id"), reference.label("transaction_id"))
+        .outerjoin(_payments, _payments.c.id == _refunds.c.payment_id)
+        .outerjoin(_cases, _cases.c.id == _refunds.c.case_id)
         .where(_refunds.c.id == refund_id, _refunds.c.status.in_(UNDER_WAY), _refunds.c.next_check_at <= now)
     )
     with transaction() as session:
@@ -193,9 +197,13 @@ def _booked(gateway: GatewayName, theirs: Iterable[str]) -> set[str]:
 
 def _write_down(work: Row[Any], told: RefundSnapshot, now: datetime) -> None:
     with transaction() as session:
-        payment = locks.locked(session, payment_id=work.payment_id)
-        assert payment is not None  # payments are never deleted
-        refund_outcomes.write_down(session, payment, told, now, own=work.id)
+        if work.payment_id is None:
+            stray_money.write_down(session, work.id, told, now)
+        else:
+            payment = locks.locked(session, payment_id=work.payment_id)
+            assert payment is not None  # payments are never deleted
+            refund_outcomes.write_down(session, payment, told, now, own=work.id)
+        _note_call(session, work, told.outcome.value, now)
     log.info("Refund %s of %s: %s", work.id, work.transaction_id, told.outcome.value)
 
 
@@ -214,11 +222,20 @@ def _give_up(work: Row[Any], error: GatewayRejected, now: datetime) -> None:
     """The gateway said no for certain: the money is where it was."""
     log.error("Refund %s of %s was refused: %s %s", work.id, work.transaction_id, error.code, error.detail)
     with transaction() as session:
+        _note_call(session, work, error.code, now, error.detail)
+        if work.payment_id is None:
+            stray_money.fail(session, work.id, error.code, now, detail=error.detail)
+            return
         payment = locks.locked(session, payment_id=work.payment_id)
         assert payment is not None  # payments are never deleted
         row = session.execute(select(_refunds).where(_refunds.c.id == work.id).with_for_update()).one()
         if row.gateway_refund_id is None:
             refund_outcomes.fail(session, payment, row, error.code, now, detail=error.detail)
+
+
+def _note_call(session: Session, work: Row[Any], said: str, now: datetime, detail: str = "") -> None:
+    told = {"payment_id": work.payment_id, "refund_id": work.id, "detail": detail}
+    calls.note(session, Operation.REFUND, said, now, **told)
 
 
 def _note_trouble(work: Row[Any], error: GatewayError, now: datetime) -> None:
@@ -243,6 +260,7 @@ def _note_trouble(work: Row[Any], error: GatewayError, now: datetime) -> None:
         _refunds.c.status.in_(UNDER_WAY),
         _refunds.c.gateway_refund_id.is_not_distinct_from(work.gateway_refund_id),
     )
-    if values:
-        with transaction() as session:
+    with transaction() as session:
+        _note_call(session, work, error.code, now, error.detail)
+        if values:
             session.execute(unnamed.values(values))

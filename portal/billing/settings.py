@@ -55,6 +55,8 @@ class ShopSettings:
     grace_days: int = 5
     refund_window_days: int = 14
     refund_policy: str = "full"
+    #: Roubles that a support clerk may give back in a day on the shop's clock.
+    support_refund_daily_limit: Decimal = Decimal("5000.00")
     seller_name: str = ""
     seller_inn: str = ""
     seller_ogrn: str = ""

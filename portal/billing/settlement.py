@@ -21,6 +21,7 @@ from portal.billing import (
     late_money,
     locks,
     methods,
+    moves,
     notices,
     replacing,
     retries,
@@ -28,7 +29,6 @@ from portal.billing import (
     subscriptions,
 )
 from portal.billing_mode import BillingMode
-from portal.database import changed
 from portal.gateways.base import Outcome, PaymentSnapshot
 from portal.models import CaseKind, GatewayName, Payment, PaymentPurpose, PaymentStatus
 from portal.models.payment import BUYS, may_move
@@ -95,7 +95,8 @@ def close(session: Session, payment: Row[Any], code: str, now: datetime) -> None
 
     A renewal goes on from there as after any other refusal.
     """
-    _move(session, payment, PaymentStatus.FAILED, failure_code=code[:64], failed_at=now, next_check_at=None)
+    values: dict[str, Any] = {"failure_code": code[:64], "failed_at": now, "next_check_at": None}
+    moves.move(session, payment, PaymentStatus.FAILED, now, **values)
     if payment.purpose is PaymentPurpose.RENEWAL:
         retries.after_refusal(session, payment, code, None, now)
 
@@ -112,19 +113,21 @@ def _captured(session: Session, payment: Row[Any], told: PaymentSnapshot, now: d
     if judging.is_paid_by_another(session, payment):
         if may_move(payment.status, PaymentStatus.FAILED):
             # Decided, as far as it is ours to decide: it must not keep the next renewals waiting.
-            _move(
+            moves.move(
                 session,
                 payment,
                 PaymentStatus.FAILED,
+                now,
                 failure_code=SECOND_CAPTURE,
                 failed_at=now,
                 next_check_at=None,
             )
         return _case(session, CaseKind.SECOND_CAPTURE, payment, told, now)
-    _move(
+    moves.move(
         session,
         payment,
         PaymentStatus.SUCCEEDED,
+        now,
         gateway_payment_id=told.gateway_payment_id,
         paid_at=now,
         failure_code=None,
@@ -168,10 +171,11 @@ def _held(session: Session, payment: Row[Any], told: PaymentSnapshot, now: datet
         return _case(session, wrong, payment, told, now)
     if judging.belongs_to_another(session, payment, told):
         return _case(session, CaseKind.UNKNOWN_PAYMENT, payment, told, now)
-    _move(
+    moves.move(
         session,
         payment,
         PaymentStatus.AUTHORIZED,
+        now,
         gateway_payment_id=told.gateway_payment_id,
         failure_code=None,
         failed_at=None,
@@ -196,11 +200,7 @@ def _refused(session: Session, payment: Row[Any], told: PaymentSnapshot, now: da
         and told.failure_code
         and told.failure_code != payment.failure_code
     ):
-        session.execute(
-            update(_payments)
-            .where(_payments.c.id == payment.id)
-            .values(failure_code=told.failure_code[:64], failed_at=now)
-        )
+        moves.refused_again(session, payment, told.failure_code[:64], now)
         return Settlement(Verdict.NOTHING_NEW, "failed again", payment.id)
     if not may_move(payment.status, PaymentStatus.FAILED):
         return Settlement(Verdict.IGNORED, f"a refusal after it {payment.status.value}", payment.id)
@@ -209,7 +209,7 @@ def _refused(session: Session, payment: Row[Any], told: PaymentSnapshot, now: da
         # YooKassa's canceled is final; CloudPayments' payer may try again in the same widget
         # (cloudpayments.md 7.11), but nobody is at a widget when a saved card is charged.
         values |= {"gateway_payment_id": told.gateway_payment_id, "next_check_at": None}
-    _move(session, payment, PaymentStatus.FAILED, **values)
+    moves.move(session, payment, PaymentStatus.FAILED, now, **values)
     if renewal:
         retries.after_refusal(session, payment, told.failure_code, told.retry_after, now)
     elif payment.superseded_at is None and payment.purpose in BUYS:
@@ -234,24 +234,11 @@ def _underway(session: Session, payment: Row[Any], told: PaymentSnapshot, now: d
         session.execute(update(_payments).where(_payments.c.id == payment.id).values(values))
         return Settlement(Verdict.NOTHING_NEW, "created after all", payment.id)
     if payment.status is PaymentStatus.UNKNOWN:
-        _move(session, payment, PaymentStatus.PENDING, **values)
+        moves.move(session, payment, PaymentStatus.PENDING, now, **values)
         return Settlement(Verdict.MOVED, "pending", payment.id)
     if values and payment.status is PaymentStatus.PENDING:
         session.execute(update(_payments).where(_payments.c.id == payment.id).values(values))
     return Settlement(Verdict.NOTHING_NEW, f"still {payment.status.value}", payment.id)
-
-
-def _move(session: Session, payment: Row[Any], status: PaymentStatus, **values: Any) -> None:
-    """The table allows it and the lock holds it: otherwise this is a fault in the code, not in the data."""
-    if not may_move(payment.status, status):
-        raise AssertionError(f"{payment.transaction_id} may not move from {payment.status} to {status}")
-    moved = session.execute(
-        update(_payments)
-        .where(_payments.c.id == payment.id, _payments.c.status == payment.status)
-        .values(status=status, **values)
-    )
-    if not changed(moved):
-        raise AssertionError(f"{payment.transaction_id} was not locked")
 
 
 def _case(

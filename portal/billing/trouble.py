@@ -7,10 +7,10 @@ from datetime import datetime, timedelta
 
 from sqlalchemy import update
 
-from portal.billing import payments, settlement
+from portal.billing import calls, moves, payments, settlement
 from portal.database import transaction
 from portal.gateways.base import GatewayClosed, GatewayError, GatewayRejected
-from portal.models import Payment, PaymentPurpose, PaymentStatus
+from portal.models import Operation, Payment, PaymentPurpose, PaymentStatus
 
 log = logging.getLogger(__name__)
 
@@ -30,6 +30,8 @@ def note(payment: Payment, error: GatewayError, now: datetime) -> None:
     )
     with transaction() as session:
         row = settlement.locked(session, payment_id=payment.id)
+        operation = Operation.CHARGE if payment.purpose is PaymentPurpose.RENEWAL else Operation.START
+        calls.note(session, operation, error.code, now, payment_id=payment.id, detail=error.detail)
         if row is None or row.status not in {PaymentStatus.PENDING, PaymentStatus.UNKNOWN}:
             return
         if refused:
@@ -39,12 +41,15 @@ def note(payment: Payment, error: GatewayError, now: datetime) -> None:
             settlement.close(session, row, "not_created", now)
         else:
             asked_at = now + timedelta(seconds=payments.ANSWER_LIMIT)
-            session.execute(
-                update(Payment)
-                .where(Payment.id == row.id)
-                .values(status=PaymentStatus.UNKNOWN, next_check_at=asked_at)
-                .execution_options(synchronize_session=False)
-            )
+            if row.status is PaymentStatus.PENDING:
+                moves.move(session, row, PaymentStatus.UNKNOWN, now, next_check_at=asked_at)
+            else:
+                session.execute(
+                    update(Payment)
+                    .where(Payment.id == row.id)
+                    .values(next_check_at=asked_at)
+                    .execution_options(synchronize_session=False)
+                )
 
 
 def _code(error: GatewayError) -> str:

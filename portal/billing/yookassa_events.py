@@ -5,11 +5,11 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
-from portal.billing import bindings, cases, doors, refund_news, settlement
+from portal.billing import bindings, calls, cases, doors, refund_news, settlement
 from portal.billing.settlement import Settlement, Verdict
 from portal.database import transaction
 from portal.gateways.base import Outcome, PaymentSnapshot
-from portal.models import CaseKind, GatewayName
+from portal.models import CaseKind, GatewayName, Operation
 
 
 def carry_out(event: str, object_id: str, now: datetime) -> Settlement:
@@ -42,6 +42,7 @@ def payment(gateway_payment_id: str, now: datetime) -> Settlement:
                 )
                 return Settlement(Verdict.CASE, CaseKind.GATEWAY_MISMATCH.value, row.id)
             return Settlement(Verdict.IGNORED, "our order is at another gateway", row.id)
+        calls.note(session, Operation.ASK, told.outcome.value, now, payment_id=row.id)
         return settlement.settle(session, row, told, now)
 
 

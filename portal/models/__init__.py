@@ -6,12 +6,15 @@ from portal.billing_mode import BillingMode
 from portal.models.account_link import AccountLink, LinkPurpose
 from portal.models.api_key import ApiKey
 from portal.models.audit_entry import AuditEntry
-from portal.models.case import Case, CaseKind
+from portal.models.case import Case, CaseChoice, CaseKind
 from portal.models.consent import Consent
+from portal.models.gateway_call import GatewayCall, Operation
 from portal.models.method_binding import BindingStatus, MethodBinding
 from portal.models.notification import Channel, Notification
 from portal.models.payment import GatewayName, Payment, PaymentPurpose, PaymentStatus
 from portal.models.payment_method import PaymentMethod
+from portal.models.payment_move import PaymentMove
+from portal.models.period_extension import PeriodExtension
 from portal.models.plan import Plan
 from portal.models.purchased_plan import PurchasedPlan, Revocation
 from portal.models.receipt import Receipt
@@ -31,18 +34,23 @@ __all__ = [
     "BillingMode",
     "BindingStatus",
     "Case",
+    "CaseChoice",
     "CaseKind",
     "Channel",
     "Consent",
     "EventStatus",
+    "GatewayCall",
     "GatewayName",
     "LinkPurpose",
     "MethodBinding",
     "Notification",
+    "Operation",
     "Payment",
     "PaymentMethod",
+    "PaymentMove",
     "PaymentPurpose",
     "PaymentStatus",
+    "PeriodExtension",
     "Plan",
     "PurchasedPlan",
     "Receipt",

@@ -7,7 +7,7 @@ from decimal import Decimal
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import BigInteger, ForeignKey, Index, String, text
+from sqlalchemy import BigInteger, ForeignKey, Index, String, Text, text
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
@@ -34,6 +34,26 @@ class CaseKind(StrEnum):
     REFUND_FAILED = "refund_failed"
     RENEWAL_REFUSED = "renewal_refused"
     NOTICE_UNSENT = "notice_unsent"
+    #: The customer's bank took the money back; gateways tell of it outside the API.
+    CHARGEBACK = "chargeback"
+    #: A gateway's list differs from ours.
+    DRIFT = "drift"
+
+
+class CaseChoice(StrEnum):
+    """What was decided. A case that settled itself was decided by nobody."""
+
+    GIVE_BACK = "give_back"
+    ACCEPT = "accept"
+    DECLARE_FAILED = "declare_failed"
+    TRY_AGAIN = "try_again"
+    BY_HAND = "by_hand"
+    STOP = "stop"
+    RELEASE = "release"
+    END_PLAN = "end_plan"
+    CLOSE = "close"
+    #: What was asked about turned out to be decided.
+    ITSELF = "itself"
 
 
 class Case(Base):
@@ -54,3 +74,7 @@ class Case(Base):
     facts: Mapped[dict[str, Any]] = mapped_column(JSONB, default=dict)
     opened_at: Mapped[datetime] = mapped_column(Moment)
     resolved_at: Mapped[datetime | None] = mapped_column(Moment)
+    resolution: Mapped[CaseChoice | None] = mapped_column(one_of(CaseChoice, "resolution"))
+    #: Who decided; empty for what settled itself.
+    resolved_by: Mapped[int | None] = mapped_column(BigInteger, ForeignKey("users.id"))
+    resolution_note: Mapped[str] = mapped_column(Text, default="", server_default="")

@@ -31,9 +31,7 @@ class Notification(Base):
             "next_attempt_at",
             postgresql_where=text("sent_at IS NULL AND channel = 'email'"),
         ),
-        Index(
-            "ix_notifications_shown", "user_id", text("id DESC"), postgresql_where=text("channel = 'portal'")
-        ),
+        Index("ix_notifications_of_user", "user_id", text("id DESC")),
     )
 
     id: Mapped[int] = identity()
@@ -51,3 +49,7 @@ class Notification(Base):
     attempts: Mapped[int] = mapped_column(default=0)
     next_attempt_at: Mapped[datetime] = mapped_column(Moment)
     last_error: Mapped[str | None] = mapped_column(Text)
+    #: The letter that an operator sent once more by this one.
+    copy_of_id: Mapped[int | None] = mapped_column(
+        BigInteger, ForeignKey("notifications.id", ondelete="CASCADE")
+    )

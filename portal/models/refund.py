@@ -45,11 +45,12 @@ class RefundSource(StrEnum):
 
 
 class Refund(Base):
-    """One refund of one payment, whole or in part."""
+    """One refund of one payment, whole or in part; or of money that was no order's, by the case it became."""
 
     __tablename__ = "refunds"
     __table_args__ = (
         CheckConstraint("amount > 0", name="amount_positive"),
+        CheckConstraint("(payment_id IS NULL) = (case_id IS NOT NULL)", name="of_payment_or_case"),
         Index(
             "uq_refunds_gateway_refund_id",
             "gateway",
@@ -60,10 +61,19 @@ class Refund(Base):
         Index(
             "ix_refunds_next_check_at", "next_check_at", postgresql_where=text("next_check_at IS NOT NULL")
         ),
+        # What an operator gave back today.
+        Index(
+            "ix_refunds_ordered_by",
+            "ordered_by",
+            "created_at",
+            postgresql_where=text("ordered_by IS NOT NULL"),
+        ),
     )
 
     id: Mapped[int] = identity()
-    payment_id: Mapped[int] = mapped_column(BigInteger, ForeignKey("payments.id"), index=True)
+    payment_id: Mapped[int | None] = mapped_column(BigInteger, ForeignKey("payments.id"), index=True)
+    #: The case whose money it is, where that was no order's.
+    case_id: Mapped[int | None] = mapped_column(BigInteger, ForeignKey("cases.id"), index=True)
     gateway: Mapped[GatewayName] = mapped_column(one_of(GatewayName, "gateway"))
     gateway_refund_id: Mapped[str | None] = mapped_column(String(64))
     #: Idempotency key, stored before the call.
@@ -73,6 +83,10 @@ class Refund(Base):
     status: Mapped[RefundStatus] = mapped_column(one_of(RefundStatus, "status"), default=RefundStatus.PENDING)
     source: Mapped[RefundSource] = mapped_column(one_of(RefundSource, "source"))
     reason: Mapped[str] = mapped_column(String(250), default="")
+    #: The operator who ordered it.
+    ordered_by: Mapped[int | None] = mapped_column(BigInteger, ForeignKey("users.id"))
+    #: One rendered form orders once, however often it is sent.
+    form_key: Mapped[str | None] = mapped_column(String(36), unique=True)
     failure_code: Mapped[str | None] = mapped_column(String(64))
     created_at: Mapped[datetime] = mapped_column(Moment)
     #: When the gateway first heard of the present key; keys are forgotten.

@@ -96,6 +96,8 @@ class Subscription(Base):
     held_since: Mapped[datetime | None] = mapped_column(Moment)
     #: While a renewal is being tried, what was paid may be used until then; otherwise the period's end.
     grace_until: Mapped[datetime | None] = mapped_column(Moment)
+    #: The end whose renewal may be charged though its letter has not left: an operator saw to it.
+    waived_for: Mapped[datetime | None] = mapped_column(Moment)
     created_at: Mapped[datetime] = mapped_column(Moment)
     ended_at: Mapped[datetime | None] = mapped_column(Moment)
 

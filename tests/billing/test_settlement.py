@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from sqlalchemy import select, update
 
-from portal.billing import invariants, settlement
+from portal.billing import invariants, moves, settlement
 from portal.billing.settlement import Settlement, Verdict
 from portal.billing_mode import BillingMode
 from portal.database import db, transaction
@@ -309,4 +309,4 @@ def _force(payment: Payment, status: PaymentStatus) -> None:
     with transaction() as session:
         row = settlement.locked(session, payment_id=payment.id)
         assert row is not None
-        settlement._move(session, row, status)
+        moves.move(session, row, status, row.created_at)
