@@ -177,7 +177,9 @@ def _still_true(notification: Notification) -> bool:
     not be.
     """
     still = _WAITED_FOR.get(notification.kind) or _TRUE_WHILE.get(notification.kind)
-    return still is None or still(notification)
+    # A copy is as true as what it repeats.
+    original = db.session.get_one(Notification, notification.copy_of_id or notification.id)
+    return still is None or still(original)
 
 
 def _is_unpaid(notification: Notification) -> bool:
@@ -189,7 +191,7 @@ def _is_unpaid(notification: Notification) -> bool:
 
 def _drop(notification: Notification, now: datetime) -> None:
     """Leave a letter that is no longer true unsent."""
-    if notification.kind not in _WAITED_FOR:
+    if notification.kind not in _WAITED_FOR or notification.copy_of_id is not None:
         _note(notification.id, sent_at=now, last_error="no longer true")
         return
     with transaction() as session:

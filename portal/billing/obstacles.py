@@ -73,6 +73,8 @@ def _unannounced(
     session: Session, subscription: Subscription, method: PaymentMethod, now: datetime
 ) -> Obstacle | None:
     """A charge that the customer was not told of in time is held back, and shown to the operator."""
+    if subscription.waived_for == subscription.current_period_end:
+        return None  # the operator told the customer otherwise
     key = f"{CaseKind.NOTICE_UNSENT.value}:{subscription.id}:{subscription.current_period_end:%Y%m%dT%H%M%S}"
     if tending.announced_at(session, subscription) is None:
         subscription.held_since = subscription.held_since or now

@@ -24,6 +24,8 @@ class Because(StrEnum):
     REPLACED = "replaced"
     ENDED = "ended"
     REFUNDED = "refunded"
+    #: An operator did it for the customer.
+    OPERATOR = "operator"
     #: It never came into force: the gateway gave nothing that could be charged again.
     NOT_SAVED = "not_saved"
 

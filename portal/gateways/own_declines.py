@@ -2,7 +2,8 @@
 
 ``not_created``: the gateway never heard of it. ``needs_payer``: a bank wants the customer to confirm the
 charge of a saved method. ``second_capture``: money that came for a period that was paid for already.
-``not_as_ordered``: money that came and does not fit the order.
+``not_as_ordered``: money that came and does not fit the order. ``declared_failed``: nobody could tell, and an
+operator decided.
 """
 
 from __future__ import annotations
@@ -81,6 +82,12 @@ OURS: tuple[Decline, ...] = (
         Action.ANOTHER_CARD,
         "Банк хочет, чтобы вы сами подтвердили эту оплату, деньги не списаны. Оплатите её в личном кабинете.",
         "The bank wants you to confirm this payment yourself; no money was taken. Pay it in your account.",
+    ),
+    Decline(
+        "declared_failed",
+        Action.RETRY_LATER,
+        "Платёжная система не сказала, чем кончилась эта оплата, мы её закрыли. Если деньги ушли, напишите.",
+        "The payment system never said how this payment ended, so we closed it. If money was taken, write.",
     ),
     Decline(
         "second_capture",

@@ -34,5 +34,5 @@ class Consent(Base):
     user_agent: Mapped[str] = mapped_column(String(255))
     given_at: Mapped[datetime] = mapped_column(Moment)
     withdrawn_at: Mapped[datetime | None] = mapped_column(Moment)
-    #: stopped, unlinked, replaced, canceled, ended, refunded, not_saved (billing.stopping.Because)
+    #: stopped, unlinked, replaced, canceled, ended, refunded, operator, not_saved (billing.stopping.Because)
     withdrawn_because: Mapped[str | None] = mapped_column(String(20))
