@@ -7,9 +7,13 @@ from collections.abc import Callable
 from flask import Flask
 
 from portal.admin.desk import build
+from portal.admin.waiting import waiting_in
+from portal.admin.words import LABELS, cell
 
 
 def init_app(app: Flask) -> None:
     """Put the desk at /admin/."""
     nonce: Callable[[], str] = app.jinja_env.globals["csp_nonce"]  # type: ignore[assignment]  # web.headers put it there
     build(nonce).init_app(app)
+    app.add_template_global(waiting_in)
+    app.jinja_env.globals |= {"desk_cell": cell, "desk_labels": LABELS}

@@ -10,13 +10,16 @@ from flask_admin.theme import Bootstrap4Theme
 from portal.admin.access import Room
 from portal.admin.api_keys import ApiKeys
 from portal.admin.audit import AuditEntries
+from portal.admin.cases import Cases
 from portal.admin.catalogue import Plans
 from portal.admin.connection import Connection
 from portal.admin.events import Events
-from portal.admin.money import Cases, Methods, Payments, Periods, Refunds, Subscriptions
+from portal.admin.letters import Letters
+from portal.admin.money import Methods, Periods, Refunds, Subscriptions
 from portal.admin.operators import Operators
 from portal.admin.overview import Overview
-from portal.admin.people import Letters, People
+from portal.admin.payments import Payments
+from portal.admin.people import People
 from portal.admin.rows import Rows
 from portal.admin.settings import Settings
 from portal.database import Base, db

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from portal.admin.filters import Customer, Exactly, OneOf, Since, Until, YesNo
+from typing import Any
+
+from sqlalchemy import select
+
+from portal.admin.filters import Customer, Exactly, OneOf, Since, Until, YesNo, customers_like
 from portal.admin.rows import Rows
+from portal.billing import extending
+from portal.database import db
 from portal.models import (
-    BillingMode,
-    Case,
-    CaseKind,
+    GatewayCall,
     GatewayName,
     Payment,
     PaymentMethod,
-    PaymentPurpose,
-    PaymentStatus,
     PurchasedPlan,
     Refund,
     RefundSource,
@@ -20,48 +22,26 @@ from portal.models import (
     Revocation,
     Subscription,
     SubscriptionStatus,
+    User,
 )
 
+#: So many rows of each kind stand on a page; the lists have the rest.
+_SOME = 20
 
-class Payments(Rows):
-    """Payments at both gateways."""
 
-    what = "Все заказы обоих шлюзов, новые сверху."
-    column_list = (
-        "id",
-        "created_at",
-        "user_id",
-        "plan_title",
-        "amount",
-        "status",
-        "refunded_amount",
-        "purpose",
-        "gateway",
-        "billing_mode",
-        "method_title",
-        "failure_code",
-    )
-    column_details_exclude_list = ("confirmation_url",)
-    column_sortable_list = ("id", "created_at", "amount")
-    column_filters = (
-        Exactly("id", (Payment.transaction_id, Payment.gateway_payment_id), "Номер: наш, шлюза"),
-        Customer("customer", Payment.user_id, "Клиент"),
-        OneOf("status", Payment.status, "Состояние", PaymentStatus),
-        OneOf("gateway", Payment.gateway, "Шлюз", GatewayName),
-        OneOf("purpose", Payment.purpose, "За что", PaymentPurpose),
-        OneOf("mode", Payment.billing_mode, "Режим", BillingMode),
-        YesNo("test", Payment.test_mode, "Тестовый"),
-        Exactly("plan", (Payment.plan_code,), "Код тарифа"),
-        Exactly("reason", (Payment.failure_code,), "Причина отказа"),
-        Since("since", Payment.created_at, "Создан с"),
-        Until("until", Payment.created_at, "по"),
-    )
+class RefundOf(Customer):
+    """By the address of the customer whose payment it is of."""
+
+    def condition(self, value: Any) -> Any:
+        """Through the payment."""
+        return self.column.in_(select(Payment.id).where(Payment.user_id.in_(customers_like(value))))
 
 
 class Refunds(Rows):
     """Money that went back, or is on its way."""
 
     what = "Каждый возврат — отдельная строка; по одному платежу их может быть несколько."
+    details_template = "admin/refunds/details.html"
     column_list = (
         "id",
         "created_at",
@@ -78,6 +58,7 @@ class Refunds(Rows):
     column_sortable_list = ("id", "created_at", "amount")
     column_filters = (
         Exactly("id", (Refund.gateway_refund_id,), "Номер у шлюза"),
+        RefundOf("customer", Refund.payment_id, "Клиент"),
         OneOf("status", Refund.status, "Состояние", RefundStatus),
         OneOf("source", Refund.source, "Кто попросил", RefundSource),
         OneOf("gateway", Refund.gateway, "Шлюз", GatewayName),
@@ -85,10 +66,21 @@ class Refunds(Rows):
         Until("until", Refund.created_at, "по"),
     )
 
+    def more(self, row: Any) -> dict[str, Any]:
+        """Whose it is, and the calls that were made for it."""
+        payment = db.session.get(Payment, row.payment_id or 0)
+        calls = select(GatewayCall).where(GatewayCall.refund_id == row.id).order_by(GatewayCall.id)
+        return {
+            "payment": payment,
+            "customer": db.session.get(User, payment.user_id) if payment else None,
+            "calls": db.session.scalars(calls).all(),
+        }
+
 
 class Subscriptions(Rows):
     """The standing agreements."""
 
+    details_template = "admin/subscriptions/details.html"
     column_list = (
         "id",
         "user_id",
@@ -108,6 +100,20 @@ class Subscriptions(Rows):
         Since("due-since", Subscription.charge_due_at, "Списание с"),
         Until("due-until", Subscription.charge_due_at, "по"),
     )
+
+    def more(self, row: Any) -> dict[str, Any]:
+        """Its periods, what was charged for it, and the days that were given."""
+        periods = select(PurchasedPlan).where(PurchasedPlan.subscription_id == row.id)
+        found = db.session.scalars(periods.order_by(PurchasedPlan.id.desc()).limit(_SOME)).all()
+        bought = [period.payment_id for period in found]
+        own = (Payment.subscription_id == row.id) | Payment.id.in_(bought)
+        paid = select(Payment).where(own).order_by(Payment.id.desc()).limit(_SOME)
+        return {
+            "customer": db.session.get_one(User, row.user_id),
+            "periods": found,
+            "payments": db.session.scalars(paid).all(),
+            "extensions": extending.of_periods([period.id for period in found]),
+        }
 
 
 class Periods(Rows):
@@ -155,27 +161,4 @@ class Methods(Rows):
         Exactly("last4", (PaymentMethod.last4,), "Последние цифры"),
         OneOf("gateway", PaymentMethod.gateway, "Шлюз", GatewayName),
         YesNo("living", PaymentMethod.detached_at.is_(None), "Привязан"),
-    )
-
-
-class Cases(Rows):
-    """What the portal would not decide alone."""
-
-    what = "Что портал не стал решать сам: здесь нужен человек."
-    column_list = (
-        "id",
-        "opened_at",
-        "kind",
-        "gateway",
-        "gateway_payment_id",
-        "amount",
-        "currency",
-        "resolved_at",
-    )
-    column_sortable_list = ("id", "opened_at")
-    column_filters = (
-        YesNo("open", Case.resolved_at.is_(None), "Не решён"),
-        OneOf("kind", Case.kind, "Вид", CaseKind),
-        OneOf("gateway", Case.gateway, "Шлюз", GatewayName),
-        Exactly("id", (Case.gateway_payment_id,), "Номер у шлюза"),
     )

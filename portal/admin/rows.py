@@ -26,6 +26,19 @@ _LAST_PAGE = 1_000_000
 _UNASKABLE = re.compile("[\x00\ud800-\udfff]")
 
 
+#: Columns that hold another row's number, and the room where it is shown.
+LEADS: Mapping[str, str] = {
+    "case_id": "desk_cases",
+    "copy_of_id": "desk_notifications",
+    "payment_id": "desk_payments",
+    "payment_method_id": "desk_methods",
+    "plan_id": "desk_plans",
+    "next_plan_id": "desk_plans",
+    "replaces_payment_id": "desk_payments",
+    "subscription_id": "desk_subscriptions",
+}
+
+
 @dataclass(frozen=True, slots=True)
 class Field:
     """One field of the form above a list, as the template draws it."""
@@ -47,7 +60,7 @@ class Rows(Exported, Guarded, ModelView):
     create_modal = edit_modal = details_modal = False
     list_template = "admin/model/list.html"
     #: Columns that hold a customer's number and are shown as the address.
-    customer_columns: tuple[str, ...] = ("user_id",)
+    customer_columns: tuple[str, ...] = ("user_id", "ordered_by", "resolved_by")
     #: Where a row of this table leads: the endpoint that takes its ``id``; by default the details.
     row_endpoint: str | None = None
     #: Columns drawn as numbers: flush right.
@@ -127,6 +140,17 @@ class Rows(Exported, Guarded, ModelView):
             if (name := f"flt0_{self.get_filter_arg(index, flt)}")
         ]
 
+    def render(self, template: str, **kwargs: Any) -> str:
+        """A row's own page knows more than its columns."""
+        if template == self.details_template and "model" in kwargs:
+            kwargs |= self.more(kwargs["model"])
+        page: str = super().render(template, **kwargs)
+        return page
+
+    def more(self, _row: Any) -> dict[str, Any]:
+        """What the page of a row shows beside its columns."""
+        return {}
+
     def row_url(self, row: Any) -> str | None:
         """Where a row leads."""
         if self.row_endpoint:
@@ -140,6 +164,8 @@ class Rows(Exported, Guarded, ModelView):
         value = getattr(row, name)
         if name in self.customer_columns and value is not None:
             return customer_link(value, self._template_args.get("customers", {}))
+        if name in LEADS and value is not None:
+            return row_link(LEADS[name], value)
         return cell(value)
 
     def _addresses(self, rows: Iterable[Any]) -> Mapping[int, str]:
@@ -154,6 +180,12 @@ class Rows(Exported, Guarded, ModelView):
 
 class Plain(Rows):
     """Rows without secrets, shown as they are."""
+
+
+def row_link(room: str, number: int) -> Markup:
+    """A row of another table by its number, leading to its page."""
+    where = url_for(f"{room}.details_view", id=number)
+    return Markup('<a href="{}">№ {}</a>').format(where, number)
 
 
 def customer_link(number: int, addresses: Mapping[int, str]) -> Markup:

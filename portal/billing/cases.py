@@ -7,10 +7,11 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import select, update
+from sqlalchemy import func, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
+from portal.database import db
 from portal.gateways.base import PaymentSnapshot
 from portal.models import Case, CaseChoice, CaseKind, GatewayName
 
@@ -96,6 +97,11 @@ def resolve(session: Session, dedupe_key: str, now: datetime) -> None:
         .where(_cases.c.dedupe_key == dedupe_key[:160], _cases.c.resolved_at.is_(None))
         .values(resolved_at=now, resolution=CaseChoice.ITSELF)
     )
+
+
+def open_count() -> int:
+    """How many wait for a person; counted in an index that holds no others."""
+    return db.session.scalar(select(func.count()).where(Case.resolved_at.is_(None))) or 0
 
 
 def speaks_of(session: Session, gateway: GatewayName, gateway_payment_id: str | None) -> bool:

@@ -229,3 +229,10 @@ def explain(gateway: str, code: str | None) -> Decline:
     """Say what a refusal means. A code that nobody has heard of, or none, may be tried again later."""
     found = _KNOWN.get(gateway, {}).get(code or "")
     return found or Decline(code, Action.RETRY_LATER, _GENERAL_RU, _GENERAL_EN, known=False)
+
+
+def codes_with(words: str) -> list[str]:
+    """The codes of both gateways, and ours, whose Russian sentence has these words."""
+    wanted = words.lower()
+    known = [decline for table in _KNOWN.values() for decline in table.values()]
+    return sorted({one.code or "" for one in known if wanted in one.message_ru.lower()})

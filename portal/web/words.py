@@ -91,6 +91,16 @@ def _plan_ended(facts: Mapping[str, Any]) -> Words:
     return "wait", f"Тариф «{facts['plan_title']}» закончился", text
 
 
+def _plan_extended(facts: Mapping[str, Any]) -> Words:
+    title = f"Добавили {filters.days(facts['days'])} к тарифу «{facts['plan_title']}»"
+    return "good", title, f"Действует до {filters.moment(facts['ends_at'])}."
+
+
+def _renewal_stopped(facts: Mapping[str, Any]) -> Words:
+    text = f"Поддержка выключила автопродление. Тариф действует до {filters.moment(facts['ends_at'])}."
+    return "info", f"Тариф «{facts['plan_title']}» больше не продлевается", text
+
+
 def _card_expires(facts: Mapping[str, Any]) -> Words:
     charge = facts.get("charge_at")
     text = f"Действует по {facts['month']}. " + (
@@ -152,6 +162,8 @@ _WORDS: Mapping[str, Callable[[Mapping[str, Any]], Words]] = {
     "plan_ends": _plan_ends,
     "plan_ended": _plan_ended,
     "card_expires": _card_expires,
+    "plan_extended": _plan_extended,
+    "renewal_stopped": _renewal_stopped,
     "plan_changed": _plan_changed,
     "change_returned": _change_returned,
     "quota_low": _quota_low,

@@ -81,6 +81,13 @@ PLANTED = {
         ends_at = ends_at - interval '1 day' WHERE id = (SELECT max(id) FROM purchased_plans)""",
     "refunds-differ-from-sum": "UPDATE payments SET refunded_amount = 1 WHERE status = 'succeeded'",
     "refunds-above-capture": f"{_REFUND.format('pending')}; {_REFUND.format('unknown')}",
+    "given-back-above-case": """
+        INSERT INTO cases (kind, dedupe_key, gateway, gateway_payment_id, amount, currency, facts, opened_at)
+        SELECT 'unknown_payment', 'x', gateway, 'stray', 500, 'RUB', '{}', created_at FROM payments LIMIT 1;
+        INSERT INTO refunds (case_id, gateway, key, amount, currency, status, source, reason, created_at,
+        checks) SELECT id, gateway, 'x', 500.01, 'RUB', 'succeeded', 'operator', '', opened_at, 0
+        FROM cases""",
+    "state-differs-from-moves": "UPDATE payment_moves SET before = 'failed', after = 'authorized'",
     "refund-forgotten": _REFUND.format("pending"),
     "refunded-but-running": "UPDATE payments SET refunded_amount = amount WHERE status = 'succeeded'",
     "credit-above-value": """

@@ -302,7 +302,7 @@ def test_a_move_without_the_lock_is_a_fault_of_ours(now: datetime) -> None:
     with transaction() as session:
         session.execute(update(Payment).where(Payment.id == payment.id).values(status=F, failed_at=now))
     with pytest.raises(AssertionError, match="not locked"), transaction() as session:
-        settlement._move(session, stale, A, gateway_payment_id="1")
+        moves.move(session, stale, A, now, gateway_payment_id="1")
 
 
 def _force(payment: Payment, status: PaymentStatus) -> None:

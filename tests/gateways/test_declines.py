@@ -112,7 +112,7 @@ CLOUDPAYMENTS = [
 OURS = ["expired", "not_created", "canceled", "superseded", "needs_payer"]
 OURS += ["YOOKASSA_FORBIDDEN", "GATEWAY_REJECTED"]
 #: Money that was taken, and a method that is gone: no sentence about money that was not taken.
-OURS_TOO = ["second_capture", "not_as_ordered", "method_gone"]
+OURS_TOO = ["second_capture", "not_as_ordered", "method_gone", "declared_failed"]
 
 YOOKASSA += OURS + OURS_TOO
 CLOUDPAYMENTS += OURS + OURS_TOO
