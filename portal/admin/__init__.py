@@ -7,8 +7,9 @@ from collections.abc import Callable
 from flask import Flask
 
 from portal.admin.desk import build
+from portal.admin.story import said
 from portal.admin.waiting import waiting_in
-from portal.admin.words import LABELS, cell
+from portal.admin.words import LABELS
 
 
 def init_app(app: Flask) -> None:
@@ -16,4 +17,4 @@ def init_app(app: Flask) -> None:
     nonce: Callable[[], str] = app.jinja_env.globals["csp_nonce"]  # type: ignore[assignment]  # web.headers put it there
     build(nonce).init_app(app)
     app.add_template_global(waiting_in)
-    app.jinja_env.globals |= {"desk_cell": cell, "desk_labels": LABELS}
+    app.jinja_env.globals |= {"desk_said": said, "desk_labels": LABELS}

@@ -12,9 +12,9 @@ from flask_login import current_user
 from portal import clock
 from portal.admin.access import actor, needs
 from portal.admin.acts import Act, carried_out
-from portal.admin.filters import Customer, Exactly, OneOf, Since, Until, YesNo
+from portal.admin.filters import Customer, OneOf, Since, Until, YesNo
 from portal.admin.rows import Rows
-from portal.admin.story import LETTERS
+from portal.admin.story import LETTERS, said
 from portal.billing import on_behalf
 from portal.database import db
 from portal.models import Channel, Notification, Role, User
@@ -29,12 +29,16 @@ class Letters(Rows):
     column_sortable_list = ("id", "created_at", "sent_at")
     column_filters = (
         Customer("customer", Notification.user_id, "Клиент"),
-        Exactly("kind", (Notification.kind,), "Вид"),
+        OneOf("kind", Notification.kind, "О чём", LETTERS.items()),
         OneOf("channel", Notification.channel, "Куда", Channel),
         YesNo("sent", Notification.sent_at.is_not(None), "Отправлено"),
         Since("since", Notification.created_at, "Создано с"),
         Until("until", Notification.created_at, "по"),
     )
+
+    def shown(self, row: Any, name: str) -> Any:
+        """Kinds by their words."""
+        return said(name, row.kind) if name == "kind" else super().shown(row, name)
 
     def more(self, row: Any) -> dict[str, Any]:
         """Whether it may be sent again."""

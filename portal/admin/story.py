@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 from flask import url_for
 
 from portal.admin.moments import clock_time, day
-from portal.admin.words import word
+from portal.admin.words import cell, word
 from portal.billing.story import Line
 from portal.gateways import declines
 from portal.models import Channel, GatewayName, Operation, PaymentStatus, RefundStatus
@@ -53,6 +54,12 @@ def told(lines: list[Line], gateway: GatewayName) -> list[Told]:
 def reason(gateway: GatewayName, code: str | None) -> str:
     """The sentence for a refusal, and its code beside it."""
     return f"{declines.explain(gateway.value, code).message_ru} ({code})" if code else ""
+
+
+def said(name: str, value: Any) -> Any:
+    """A cell of a small table: kinds of letters and operators' acts by their words."""
+    words = {"kind": LETTERS, "act": ACTS}.get(name, {})
+    return cell(words.get(value, value) if isinstance(value, str) else value)
 
 
 def page_of(room: str, number: int) -> str:
