@@ -11,7 +11,7 @@ import logging
 import select as sockets
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any
 
 import psycopg
@@ -94,6 +94,22 @@ def transaction() -> Iterator[Session]:
         session.info.pop("follow_ups", None)
     for follow_up in follow_ups:
         _run(follow_up)
+
+
+class _OverError(Exception):
+    """A rehearsal has come to its end."""
+
+
+@contextmanager
+def rehearsal() -> Iterator[Session]:
+    """Carry something out to see what it would change: everything in the block is rolled back at its end,
+    and what should have followed the commit is thrown away.
+    """
+    if db.session().info.get("open"):
+        raise RuntimeError("a rehearsal inside a transaction would be kept with it")
+    with suppress(_OverError), transaction() as session:
+        yield session
+        raise _OverError
 
 
 def glance() -> Connection:

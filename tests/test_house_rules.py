@@ -30,6 +30,7 @@ EMPTY_WORDS = {
 # Where any failure whatever is survived, and why. A handler that ends in a bare `raise` survives nothing.
 MAY_CATCH_EVERYTHING = {
     "portal/billing/inbox.py": "signed news of money is kept for the sweep, whatever our own fault was",
+    "portal/billing/replaying.py": "one broken notification must not stop a range; counted and logged",
     "portal/billing/sweep.py": "one broken row must not keep all others waiting; it stays due and is logged",
     "portal/database.py": "what follows a commit cannot undo it; the sweep makes up for it",
     "portal/sandbox/world.py": "the sandbox's sense of time outlives one bad document",

@@ -78,18 +78,13 @@ def owned(user_id: int, key: str) -> MethodBinding:
     return found
 
 
-def heard(gateway_method_id: str, now: datetime) -> Settlement:
-    """Read a method that YooKassa says is active, and keep it when it is one of ours.
-
-    Raises GatewayError without an answer.
-    """
-    told = doors.yookassa().fetch_binding(gateway_method_id)
-    key = db.session.scalar(
-        select(MethodBinding.key).where(MethodBinding.gateway_method_id == gateway_method_id)
-    )
-    if told is None or key is None:
-        return Settlement(Verdict.IGNORED, "not a binding of ours")
-    return _carry_out(key, told, now)
+def heard(told: BindingSnapshot | None, now: datetime) -> Settlement:
+    """Keep a method that YooKassa says is active when it is one of ours."""
+    if told is not None:
+        ours = select(MethodBinding.key).where(MethodBinding.gateway_method_id == told.gateway_method_id)
+        if key := db.session.scalar(ours):
+            return _carry_out(key, told, now)
+    return Settlement(Verdict.IGNORED, "not a binding of ours")
 
 
 def refresh(binding_id: int, now: datetime) -> None:

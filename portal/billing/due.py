@@ -16,6 +16,7 @@ from portal.models import (
     Notification,
     Payment,
     Refund,
+    Replay,
     Subscription,
     WebhookEvent,
 )
@@ -31,6 +32,7 @@ class Work(StrEnum):
     PAYMENTS = "payment"
     REFUNDS = "refund"
     BINDINGS = "binding"
+    REPLAYS = "replay"
 
 
 _WAITS_FOR: dict[Work, tuple[Any, tuple[Any, ...]]] = {
@@ -44,6 +46,7 @@ _WAITS_FOR: dict[Work, tuple[Any, tuple[Any, ...]]] = {
     Work.PAYMENTS: (Payment.next_check_at, ()),
     Work.REFUNDS: (Refund.next_check_at, ()),
     Work.BINDINGS: (MethodBinding.next_check_at, ()),
+    Work.REPLAYS: (Replay.next_attempt_at, ()),
 }
 
 

@@ -70,7 +70,7 @@ def receive_cloudpayments(delivery: Delivery, told: CloudPaymentsNotification, n
             event_id = _keep_cloudpayments(session, delivery, told, now)
             if event_id is None:
                 return
-            _finish(session, event_id, cloudpayments_events.apply(session, told, now), now)
+            finish(session, event_id, cloudpayments_events.apply(session, told, now), now)
     except (OperationalError, InterfaceError):
         raise  # the database is down or busy: not kept, so the gateway must come again
     except Exception as error:  # signed money news must not be lost to a fault of ours: keep it, then look
@@ -129,14 +129,14 @@ def process(event_id: int) -> bool:
             # Reads the object from the API, so it opens its own transaction afterwards.
             settlement = yookassa_events.carry_out(event.kind, event.gateway_object_id or "", now)
             with transaction() as session:
-                _finish(session, event_id, _in_the_end(session, event, settlement, now), now, event.attempts)
+                finish(session, event_id, in_the_end(session, event, settlement, now), now, event.attempts)
         else:
             told = cloudpayments_notifications.read(
                 event.raw_payload, event.content_type, kind=event.url_kind
             )
             with transaction() as session:
                 settlement = cloudpayments_events.apply(session, told, now)
-                _finish(session, event_id, _in_the_end(session, event, settlement, now), now, event.attempts)
+                finish(session, event_id, in_the_end(session, event, settlement, now), now, event.attempts)
     except GatewayError as error:
         _give_back(event_id, event.attempts, f"{error.code} {error.detail}"[:500], now)
         return False
@@ -221,9 +221,7 @@ def _claim(event_id: int, now: datetime) -> WebhookEvent | None:
         return session.get_one(WebhookEvent, event_id, populate_existing=True)
 
 
-def _finish(
-    session: Session, event_id: int, settlement: Settlement, now: datetime, attempts: int = 0
-) -> None:
+def finish(session: Session, event_id: int, settlement: Settlement, now: datetime, attempts: int = 0) -> None:
     """Write down what came of a notification; one that waits stays ``received``, bound to its payment."""
     if settlement.verdict is Verdict.WAITS:
         _postpone(session, event_id, attempts, settlement.why, now, payment_id=settlement.payment_id)
@@ -250,7 +248,7 @@ def _mode_of(payment_id: int | None) -> Any:
     return func.coalesce(ours, _events.c.billing_mode)
 
 
-def _in_the_end(session: Session, event: WebhookEvent, settlement: Settlement, now: datetime) -> Settlement:
+def in_the_end(session: Session, event: WebhookEvent, settlement: Settlement, now: datetime) -> Settlement:
     """Waiting ends: a refund whose payment never came goes to the operator, anything else meant nothing."""
     if settlement.verdict is not Verdict.WAITS or now < event.received_at + _WAITS_AT_MOST:
         return settlement

@@ -25,6 +25,7 @@ from portal.billing import (
     notices,
     payments,
     renewals,
+    replaying,
     sending_back,
     tending,
 )
@@ -80,6 +81,8 @@ def sweep(now: datetime, *, without_workers: bool = False) -> int:
         done += _sum(Work.REFUNDS, sending_back.carry_on, sending_back.waiting(now, _AT_ONCE))
     if Work.BINDINGS in work:
         done += _sum(Work.BINDINGS, lambda found: bindings.refresh(found, now), _claim_bindings(now))
+    if Work.REPLAYS in work:
+        done += _sum(Work.REPLAYS, replaying.carry_on, replaying.waiting(now))
     done += _sum("list", lambda found: lookback.look_back(found, now), lookback.claim(now))
     if done:
         # All of that may have given cause to write.

@@ -20,6 +20,7 @@ from portal.models.purchased_plan import PurchasedPlan, Revocation
 from portal.models.receipt import Receipt
 from portal.models.recovery_code import RecoveryCode
 from portal.models.refund import Refund, RefundSource, RefundStatus
+from portal.models.replay import Replay
 from portal.models.setting import Setting
 from portal.models.subscription import Subscription, SubscriptionStatus
 from portal.models.usage_record import UsageRecord
@@ -58,6 +59,7 @@ __all__ = [
     "Refund",
     "RefundSource",
     "RefundStatus",
+    "Replay",
     "Revocation",
     "Role",
     "Setting",
