@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from portal.admin.setting_choices import MODES, SUBJECTS, TAX_SYSTEMS, VAT, YES_NO
 from portal.billing import settings
-
-YES_NO = (("true", "Да"), ("false", "Нет"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,6 +166,45 @@ GROUPS = (
                 "support_refund_daily_limit",
                 "Возвраты поддержки в день, ₽",
                 "Столько рублей за сутки может вернуть один сотрудник поддержки. Больше — только владелец.",
+            ),
+        ),
+    ),
+    Group(
+        "receipts",
+        "Чеки и НДС",
+        "Чек 54-ФЗ уходит шлюзу вместе с оплатой и возвратом. Ставку и систему налогов подскажет бухгалтер.",
+        (
+            Told(
+                "cloudpayments_receipts",
+                "Чеки через CloudPayments",
+                "«Да», если к терминалу подключена касса CloudKassir.",
+                YES_NO,
+            ),
+            Told(
+                "yookassa_receipts",
+                "Чеки через ЮKassa",
+                "«Да», если в кабинете включены чеки: без них ЮKassa тогда отклоняет каждый платёж. "
+                "«Подключение» скажет, нужны ли.",
+                YES_NO,
+            ),
+            Told("receipt_vat_code", "НДС", "Ставка для подписки.", VAT),
+            Told(
+                "receipt_tax_system",
+                "Система налогов",
+                "Нужна, если у кассы их несколько. «Чекам от ЮKassa» не нужна.",
+                TAX_SYSTEMS,
+            ),
+            Told("receipt_subject", "Предмет расчёта", "За что платят.", SUBJECTS),
+            Told(
+                "receipt_mode",
+                "Способ расчёта",
+                "Полный расчёт — услуга оказана при оплате; предоплата требует потом второго чека.",
+                MODES,
+            ),
+            Told(
+                "receipt_item_name",
+                "Название в чеке",
+                "Пусто — название тарифа и срок, как в заказе. Не больше 128 знаков.",
             ),
         ),
     ),

@@ -10,7 +10,7 @@ from decimal import Decimal
 from sqlalchemy import select
 
 from portal import running
-from portal.billing import doors, orders
+from portal.billing import doors, orders, receipts
 from portal.billing.bindings import RecurringDisabled
 from portal.billing_mode import BillingMode
 from portal.database import db, exclusive, transaction
@@ -18,6 +18,8 @@ from portal.gateways.base import GatewayClosed
 from portal.models import GatewayName, Payment, PaymentPurpose, PaymentStatus, User
 
 log = logging.getLogger(__name__)
+
+_DESCRIPTION = "Привязка карты, деньги сразу вернутся"
 
 #: What is taken and goes back.
 AMOUNT = Decimal("1.00")
@@ -70,7 +72,8 @@ def _write(user: User, now: datetime) -> Payment:
             currency="RUB",
             billing_mode=BillingMode.RECURRING,
             test_mode=doors.test_mode(GatewayName.CLOUDPAYMENTS),
-            description="Привязка карты, деньги сразу вернутся",
+            description=_DESCRIPTION,
+            receipt=receipts.frozen(GatewayName.CLOUDPAYMENTS, user.email, _DESCRIPTION),
             created_at=now,
             called_at=now,
             expires_at=now + orders.ORDER_LIVES,

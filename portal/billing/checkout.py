@@ -23,6 +23,7 @@ from portal.billing import (
     orders,
     payments,
     plans,
+    receipts,
     settlement,
     subscriptions,
     trouble,
@@ -39,6 +40,8 @@ from portal.gateways.base import (
 from portal.models import GatewayName, Operation, Payment, PaymentPurpose, PaymentStatus, Plan, User
 
 log = logging.getLogger(__name__)
+
+_CHECK = "Проверка приёма платежей"
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,7 +158,8 @@ def start_live_check(admin: User, now: datetime) -> Order:
             refunded_amount=Decimal("0.00"),
             billing_mode=BillingMode.ONE_TIME,
             test_mode=doors.test_mode(GatewayName.YOOKASSA),
-            description="Проверка приёма платежей",
+            description=_CHECK,
+            receipt=receipts.frozen(GatewayName.YOOKASSA, admin.email, _CHECK),
             created_at=now,
             called_at=now,
             expires_at=now + orders.ORDER_LIVES,

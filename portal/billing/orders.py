@@ -14,7 +14,7 @@ from sqlalchemy import select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
-from portal.billing import consents, doors, locks, payments, settlement
+from portal.billing import consents, doors, locks, payments, receipts, settlement
 from portal.billing.consents import AgreedPlan, Agreement, ClientInfo
 from portal.billing.worth import Base
 from portal.billing_mode import BillingMode
@@ -241,6 +241,7 @@ def _write(user: User, terms: Terms, client: ClientInfo, now: datetime) -> Payme
 def _new_payment(user: User, terms: Terms, now: datetime) -> Payment:
     plan, change = terms.plan, terms.change
     what = f"Переход на тариф «{plan.title}»" if change else f"Тариф «{plan.title}»"
+    description = f"{what}, {plan.period_days} дн."[:128]
     return Payment(
         transaction_id=str(uuid.uuid4()),
         user_id=user.id,
@@ -257,7 +258,8 @@ def _new_payment(user: User, terms: Terms, now: datetime) -> Payment:
         plan_title=plan.title,
         period_days=plan.period_days,
         email_quota=plan.email_quota,
-        description=f"{what}, {plan.period_days} дн."[:128],
+        description=description,
+        receipt=receipts.frozen(terms.gateway, user.email, description),
         credit=change.credit if change else ZERO,
         replaces_payment_id=change.base.payment_id if change else None,
         replaced_emails_used=change.base.emails_used if change else 0,

@@ -14,7 +14,7 @@ from sqlalchemy import Row, select, update
 from sqlalchemy.orm import Session
 
 from portal import running
-from portal.billing import calls, doors, settlement
+from portal.billing import calls, doors, receipts, settlement
 from portal.billing_mode import BillingMode
 from portal.database import changed, db, transaction
 from portal.errors import InvalidRequest, NotFound
@@ -122,6 +122,7 @@ def as_order(payment: Payment, user: User) -> PaymentOrder:
         return_url=f"{config.portal_base_url}/billing/payment/{payment.transaction_id}/return",
         created_at=payment.created_at,
         gateway_payment_id=payment.gateway_payment_id,
+        receipt=receipts.terms_of(payment.receipt),
     )
 
 

@@ -12,13 +12,24 @@ import time
 import uuid
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Any
 
 from sqlalchemy import select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from portal import clock, jobs
-from portal.billing import calls, doors, obstacles, payments, retries, settlement, tending, trouble
+from portal.billing import (
+    calls,
+    doors,
+    obstacles,
+    payments,
+    receipts,
+    retries,
+    settlement,
+    tending,
+    trouble,
+)
 from portal.billing.stopping import Because, stop_charging
 from portal.billing_mode import BillingMode
 from portal.database import db, transaction
@@ -198,10 +209,9 @@ def _freeze(
         billing_mode=BillingMode.RECURRING,
         test_mode=doors.test_mode(method.gateway),
         plan_code=consent.plan_code,
-        plan_title=consent.plan_title,
         period_days=consent.period_days,
         email_quota=consent.email_quota,
-        description=f"Продление: «{consent.plan_title}», {consent.period_days} дн."[:128],
+        **_words(consent, method, user),
         subscription_id=subscription.id,
         period_start=subscription.current_period_end,
         attempt=retries.last_attempt(session, subscription) + 1,
@@ -233,6 +243,13 @@ def _close_left_pages(session: Session, user_id: int, plan_id: int, now: datetim
         Payment.superseded_at.is_(None),
     )
     session.execute(update(Payment).where(*left).values(superseded_at=now))
+
+
+def _words(consent: Consent, method: PaymentMethod, user: User) -> dict[str, Any]:
+    """What the customer, the bank and the receipt will read of the charge."""
+    description = f"Продление: «{consent.plan_title}», {consent.period_days} дн."[:128]
+    receipt = receipts.frozen(method.gateway, user.email, description)
+    return {"plan_title": consent.plan_title, "description": description, "receipt": receipt}
 
 
 def _send(begun: Begun, begun_at: float, now: datetime) -> bool:

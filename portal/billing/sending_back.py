@@ -17,7 +17,7 @@ from sqlalchemy import Row, func, select, update
 from sqlalchemy.orm import Session
 
 from portal import clock
-from portal.billing import calls, cases, doors, locks, refund_outcomes, stray_money
+from portal.billing import calls, cases, doors, locks, receipts, refund_outcomes, stray_money
 from portal.database import changed, db, transaction
 from portal.gateways.base import (
     Gateway,
@@ -102,8 +102,9 @@ def _claim(refund_id: int, now: datetime) -> Row[Any] | None:
     """
     theirs = func.coalesce(_payments.c.gateway_payment_id, _cases.c.gateway_payment_id)
     reference = func.coalesce(_payments.c.transaction_id, _cases.c.facts["reference"].astext, "")
+    sold: tuple[Any, ...] = (_payments.c.receipt, _payments.c.amount.label("paid"))
     due = (
-        select(_refunds, theirs.label("gateway_payment_id"), reference.label("transaction_id"))
+        select(_refunds, theirs.label("gateway_payment_id"), reference.label("transaction_id"), *sold)
         .outerjoin(_payments, _payments.c.id == _refunds.c.payment_id)
         .outerjoin(_cases, _cases.c.id == _refunds.c.case_id)
         .where(_refunds.c.id == refund_id, _refunds.c.status.in_(UNDER_WAY), _refunds.c.next_check_at <= now)
@@ -145,7 +146,15 @@ def _send(gateway: Gateway, work: Row[Any], key: str, now: datetime) -> RefundSn
         log.warning("Refund %s was not sent in time and is left to the next look", work.id)
         return None
     try:
-        return gateway.refund(key, work.gateway_payment_id, work.amount, work.currency, work.reason)
+        return gateway.refund(
+            key,
+            work.gateway_payment_id,
+            work.amount,
+            work.currency,
+            work.reason,
+            receipt=receipts.terms_of(work.receipt),
+            whole=work.amount == work.paid,
+        )
     except GatewayRejected as error:
         # Perhaps because the money went back already: by a call whose answer was lost, or from the cabinet.
         found = _looked_up(gateway, work, now)

@@ -46,6 +46,14 @@ class ShopSettings:
     yookassa_enabled: bool = True
     yookassa_shop_id: str = ""
     yookassa_secret_key: str = ""
+    #: Whether fiscal receipts are sent with payments and refunds of each gateway, and what they say.
+    cloudpayments_receipts: bool = False
+    yookassa_receipts: bool = False
+    receipt_vat_code: str = "1"
+    receipt_tax_system: str = ""
+    receipt_subject: str = "service"
+    receipt_mode: str = "full_payment"
+    receipt_item_name: str = ""
     #: Which gateway a customer is offered first.
     first_gateway: str = "cloudpayments"
     auto_renewal_enabled: bool = True

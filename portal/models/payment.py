@@ -6,8 +6,10 @@ from collections.abc import Mapping
 from datetime import datetime
 from decimal import Decimal
 from enum import StrEnum
+from typing import Any
 
 from sqlalchemy import BigInteger, CheckConstraint, ForeignKey, Index, String, text
+from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from portal.billing_mode import BillingMode
@@ -173,6 +175,8 @@ class Payment(Base):
     period_days: Mapped[int] = mapped_column(default=0)
     email_quota: Mapped[int] = mapped_column(default=0)
     description: Mapped[str] = mapped_column(String(128))
+    #: What its fiscal receipt says, where one is sent (gateways.shop.ReceiptTerms).
+    receipt: Mapped[dict[str, Any] | None] = mapped_column(JSONB(none_as_null=True))
 
     # A renewal's frozen cycle.
     # use_alter: a subscription speaks of a consent, and a consent of a payment.
