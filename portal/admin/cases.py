@@ -20,7 +20,7 @@ from portal.admin.words import word
 from portal.billing import asking, deciding
 from portal.billing.deciding import NotOffered
 from portal.database import db
-from portal.errors import NotFound, PortalError
+from portal.errors import NotAllowed, NotFound, PortalError
 from portal.models import Case, CaseChoice, CaseKind, GatewayName, Refund, Role, User
 from portal.money import to_people
 
@@ -78,6 +78,8 @@ class Cases(Rows):
         number = _number()
         choice = _choice(request.args.get("choice", ""))
         look = deciding.look(number, clock.now())
+        if not current_user.may(deciding.LEAST[choice]):
+            raise NotAllowed(f"Так решает {ROLES[deciding.LEAST[choice]].lower()}.")
         if request.method == "GET" and look.case.resolved_at is not None:
             raise deciding.CaseClosed
         if request.method == "GET" and choice not in look.choices:

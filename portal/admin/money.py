@@ -54,7 +54,7 @@ class Refunds(Rows):
         "failure_code",
         "finished_at",
     )
-    column_details_exclude_list = ("key",)
+    column_details_exclude_list = ("key", "form_key")
     column_sortable_list = ("id", "created_at", "amount")
     column_filters = (
         Exactly("id", (Refund.gateway_refund_id,), "Номер у шлюза"),

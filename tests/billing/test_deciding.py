@@ -15,20 +15,23 @@ from sqlalchemy import select
 
 from portal.billing import (
     accepting,
+    asking,
     audit,
     cases,
     deciding,
     giving_back,
     invariants,
+    obstacles,
     refund_outcomes,
     refunds,
     stray_money,
+    tending,
 )
 from portal.billing.audit import Actor, Subject
 from portal.billing.deciding import CHOICES, CaseClosed, NotOffered
 from portal.billing.giving_back import AboveDailyLimit, NoReason
 from portal.database import db, transaction
-from portal.errors import NotAllowed, PortalError
+from portal.errors import InvalidRequest, NotAllowed, PortalError
 from portal.gateways.base import Outcome, RefundSnapshot
 from portal.models import (
     Case,
@@ -431,3 +434,42 @@ def test_a_stray_refund_that_fails_is_a_case_again(now: datetime, owner: User) -
     row = db.session.get_one(Refund, second, populate_existing=True)
     assert (row.status, row.gateway_refund_id) == (RefundStatus.SUCCEEDED, "r-1")
     assert invariants.violations(now) == []
+
+
+def test_a_released_renewal_is_charged(now: datetime, owner: User) -> None:
+    """Held back while its letter has not left; released for this one period, it is not held any more."""
+    scene = unsent_notice(now)
+    assert scene.subscriber
+    ira, due = scene.subscriber, now + 27 * 24 * HOUR
+
+    def obstacle() -> obstacles.Obstacle | None:
+        with transaction() as session:
+            live = session.merge(ira.subscription)
+            return obstacles.found(session, live, ira.method, due)
+
+    assert obstacle() is not None
+    with transaction() as session:
+        session.merge(ira.subscription).held_since = due
+    decide(scene.case_id, CaseChoice.RELEASE, due, by=owner)
+    assert obstacle() is None
+    with transaction() as session:
+        session.merge(ira.subscription).waived_for = now
+    assert obstacle() is not None
+
+
+def test_the_letter_that_a_renewal_waits_for(now: datetime, owner: User) -> None:
+    """It is tried at once, with the renewal behind it; where none waits, that is said."""
+    scene = unsent_notice(now)
+    assert scene.subscriber
+    actor = Actor(owner.id, owner.email)
+    with pytest.raises(InvalidRequest):
+        asking.send_letter(scene.case_id, actor, now)
+    soon = now + 25 * 24 * HOUR
+    tending.tend(scene.subscriber.subscription.id, soon)
+    asking.send_letter(scene.case_id, actor, soon + HOUR)
+    live = scene.subscriber.subscription
+    letter = tending.waiting_announcement(db.session(), live)
+    assert letter is not None
+    assert (letter.next_attempt_at, live.charge_look_at) == (soon + HOUR, soon + HOUR)
+    assert case_of(scene.case_id).resolved_at is None
+    assert [entry.act for entry in audit.of(Subject("case", scene.case_id))] == ["send-letter"]

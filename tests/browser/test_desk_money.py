@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from decimal import Decimal
 
 import pytest
+from playwright.sync_api import Browser as Chromium
 from playwright.sync_api import Page, expect
 
 from portal import clock
@@ -20,8 +22,16 @@ from tests.stories.weather import later, paid
 
 
 @pytest.fixture
-def clerk(page: Page, desk: Desk) -> Page:
-    """A support clerk, signed in; 500 roubles may go back in a day."""
+def clerk(chromium: Chromium, desk: Desk) -> Iterator[Page]:
+    """A support clerk, signed in; 500 roubles may go back in a day.
+
+    Chromium's console tells of every page that answers 403; of nothing else may it complain.
+    """
+    context = chromium.new_context(viewport={"width": 1280, "height": 900}, locale="ru-RU")
+    context.set_default_timeout(20_000)
+    page, complaints = context.new_page(), list[str]()
+    page.on("console", lambda said: complaints.append(said.text) if said.type == "error" else None)
+    page.on("pageerror", lambda error: complaints.append(str(error)))
     with desk.app.app_context():
         operators.create("support@example.com", PASSWORD, Role.SUPPORT, COMMAND_LINE, clock.now())
         settings.put("support_refund_daily_limit", "500", clock.now())
@@ -30,7 +40,9 @@ def clerk(page: Page, desk: Desk) -> Page:
     page.fill("input[name=password]", PASSWORD)
     page.click("main form button[type=submit]")
     page.wait_for_url("**/dashboard/")
-    return page
+    yield page
+    context.close()
+    assert not [one for one in complaints if "status of 403" not in one]
 
 
 def give(page: Page, amount: str) -> None:

@@ -12,7 +12,7 @@ from sqlalchemy import select, text
 
 from portal.billing.cases import OF_MONEY_TAKEN
 from portal.database import db
-from portal.models import Case, CaseKind, Payment, PaymentStatus, Refund, RefundStatus
+from portal.models import Case, CaseChoice, CaseKind, Payment, PaymentStatus, Refund, RefundStatus
 
 #: Gateway and its own id of a payment.
 Key = tuple[str, str]
@@ -56,8 +56,10 @@ def of_the_portal(app: Flask) -> tuple[Books, dict[Key, Decimal]]:
         for gateway, key, amount in connection.execute(back):
             place = gateway.value, key
             books.refunded[place] = books.refunded.get(place, Decimal(0)) + amount
-        opened = select(Case.gateway, Case.gateway_payment_id, Case.amount, Case.facts)
-        for gateway, key, amount, facts in connection.execute(opened.where(Case.kind.in_(OF_MONEY_TAKEN))):
+        opened = select(Case.gateway, Case.gateway_payment_id, Case.amount, Case.facts).where(
+            Case.kind.in_(OF_MONEY_TAKEN), Case.resolution.is_distinct_from(CaseChoice.ACCEPT)
+        )
+        for gateway, key, amount, facts in connection.execute(opened):
             if facts["outcome"] == "succeeded":
                 cases[gateway.value, key] = amount
     return books, cases

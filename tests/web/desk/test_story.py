@@ -34,7 +34,7 @@ def in_order(titles: list[str], wanted: tuple[str, ...]) -> None:
         at = titles.index(title, at)
 
 
-@pytest.mark.usefixtures("recurring")
+@pytest.mark.usefixtures("desk", "recurring")
 @pytest.mark.parametrize("gateway", GATEWAYS)
 def test_a_full_life(desk: Desk, owner: Browser, gateway: str) -> None:
     """Bought, refused at its renewal, renewed, asked about and refunded: every line in its place."""
