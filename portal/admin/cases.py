@@ -17,7 +17,7 @@ from portal.admin.acts import Act, carried_out
 from portal.admin.filters import Exactly, OneOf, YesNo
 from portal.admin.rows import Rows
 from portal.admin.words import word
-from portal.billing import asking, deciding
+from portal.billing import asking, case_verbs, deciding
 from portal.billing.deciding import NotOffered
 from portal.database import db
 from portal.errors import NotAllowed, NotFound, PortalError
@@ -64,7 +64,7 @@ class Cases(Rows):
             "payment": look.payment,
             "subscription": look.subscription,
             "customer": db.session.get(User, look.payment.user_id) if look.payment else None,
-            "refunds": db.session.scalars(select(Refund).where(Refund.case_id == row.id)).all(),
+            "refunds": _refunds_of(row),
             "choices": [_offer(look, one) for one in look.choices] if may_serve else [],
             "may_ask": may_serve and row.resolved_at is None and asking.may_ask(row),
             "may_send": may_serve and row.resolved_at is None and row.kind is CaseKind.NOTICE_UNSENT,
@@ -124,6 +124,13 @@ class Cases(Rows):
         else:
             flash("Письмо отправляем. Когда оно уйдёт, продление продолжится и случай закроется сам.", "good")
         return redirect(url_for(".details_view", id=number), 303)
+
+
+def _refunds_of(case: Case) -> list[int]:
+    """The numbers of the refunds that a case is about, or that were ordered by it."""
+    about = case_verbs.refund_of(db.session(), case)
+    ordered = db.session.scalars(select(Refund.id).where(Refund.case_id == case.id))
+    return sorted({*ordered, *([about.id] if about is not None else [])})
 
 
 def _offer(look: deciding.Look, choice: CaseChoice) -> dict[str, Any]:

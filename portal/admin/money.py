@@ -107,7 +107,12 @@ class Subscriptions(Rows):
         found = db.session.scalars(periods.order_by(PurchasedPlan.id.desc()).limit(_SOME)).all()
         bought = [period.payment_id for period in found]
         own = (Payment.subscription_id == row.id) | Payment.id.in_(bought)
-        paid = select(Payment).where(own).order_by(Payment.id.desc()).limit(_SOME)
+        paid = (
+            select(Payment)
+            .where(Payment.user_id == row.user_id, own)
+            .order_by(Payment.id.desc())
+            .limit(_SOME)
+        )
         return {
             "customer": db.session.get_one(User, row.user_id),
             "periods": found,

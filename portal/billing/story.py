@@ -81,7 +81,8 @@ def _attempts(session: Session, payment: Payment) -> Iterator[Line]:
                 Payment.id != payment.id,
             )
         )
-    for one in _all(session, Payment, or_(*others)):
+    # All of them are this customer's: that is what an index finds them by.
+    for one in _all(session, Payment, and_(Payment.user_id == payment.user_id, or_(*others))):
         if one.replaces_payment_id == payment.id:
             yield Line(one.paid_at or one.created_at, "replaced", one)
         else:

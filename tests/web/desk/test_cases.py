@@ -60,6 +60,8 @@ def test_every_kind_has_its_page(desk: Desk, owner: Browser, viewer: Browser, ki
         before = owner.get(decision(number, choice))
         assert before.status_code == 200, choice
         assert 'name="form_key"' in before.text
+    if kind is CaseKind.REFUND_FAILED:
+        assert "/admin/refunds/details/?id=" in page.text
     looked = viewer.get(f"/admin/cases/details/?id={number}").text
     assert "/admin/cases/decide/" not in looked
     assert "/admin/cases/ask/" not in looked
