@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 import signal
 import threading
+import time
 from collections.abc import Callable
 from types import FrameType
 from typing import Any
@@ -20,13 +21,15 @@ from sqlalchemy import Connection, text
 from sqlalchemy.exc import SQLAlchemyError
 
 from portal import clock
-from portal.billing import sweep
+from portal.billing import figures, sweep
 from portal.database import db
 
 log = logging.getLogger(__name__)
 
 #: Seconds between two sweeps.
 EVERY = 3.0
+#: Seconds between two looks for days whose figures can be added up.
+FIGURES_EVERY = 30.0
 #: The advisory lock's number: "portal" in ASCII.
 LOCK = 0x706F7274616C
 
@@ -84,9 +87,14 @@ def _holds(connection: Connection) -> bool:
 
 
 def _sweep_while(goes_on: Callable[[], bool], stop: threading.Event) -> None:
+    next_figures = 0.0
     while goes_on():
         try:
             sweep.sweep(clock.now())
+            if time.monotonic() >= next_figures:
+                # While days of a long past wait to be added up, after every sweep; then now and then.
+                waiting = figures.close_days(clock.now())
+                next_figures = 0.0 if waiting else time.monotonic() + FIGURES_EVERY
         except SQLAlchemyError as error:
             log.warning("A sweep was cut short: %s", type(error).__name__)
             db.session.remove()

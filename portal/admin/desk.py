@@ -20,8 +20,10 @@ from portal.admin.operators import Operators
 from portal.admin.overview import Overview
 from portal.admin.payments import Payments
 from portal.admin.people import People
+from portal.admin.register import Register
 from portal.admin.rows import Rows
 from portal.admin.settings import Settings
+from portal.admin.statistics import Statistics
 from portal.database import Base, db
 from portal.models import (
     AuditEntry,
@@ -54,6 +56,8 @@ ROOMS: tuple[tuple[str, str, str, type[Rows], type[Base]], ...] = (
 
 #: The same for pages of ours.
 PAGES: tuple[tuple[str, str, str, type[Room]], ...] = (
+    ("Цифры", "Статистика", "statistics", Statistics),
+    ("Цифры", "Реестр по дням", "register", Register),
     ("Магазин", "Настройки", "settings", Settings),
     ("Магазин", "Подключение", "connection", Connection),
     ("Магазин", "Ключи товара", "api-keys", ApiKeys),

@@ -11,6 +11,7 @@ from portal.admin.rows import Rows
 from portal.billing import extending
 from portal.database import db
 from portal.models import (
+    BillingMode,
     GatewayCall,
     GatewayName,
     Payment,
@@ -35,6 +36,11 @@ class RefundOf(Customer):
     def condition(self, value: Any) -> Any:
         """Through the payment."""
         return self.column.in_(select(Payment.id).where(Payment.user_id.in_(customers_like(value))))
+
+
+def _of_payment(column: Any) -> Any:
+    """What a refund's payment says."""
+    return select(column).where(Payment.id == Refund.payment_id).scalar_subquery()
 
 
 class Refunds(Rows):
@@ -64,6 +70,10 @@ class Refunds(Rows):
         OneOf("gateway", Refund.gateway, "Шлюз", GatewayName),
         Since("since", Refund.created_at, "Создан с"),
         Until("until", Refund.created_at, "по"),
+        Since("done-since", Refund.finished_at, "Закончен с"),
+        Until("done-until", Refund.finished_at, "по"),
+        OneOf("mode", _of_payment(Payment.billing_mode), "Режим", BillingMode),
+        YesNo("test", _of_payment(Payment.test_mode), "Тестовый"),
     )
 
     def more(self, row: Any) -> dict[str, Any]:

@@ -95,6 +95,8 @@ class Payments(Rows):
         ReasonWords("reason", Payment.failure_code, "Причина: код или слова"),
         Since("since", Payment.created_at, "Создан с"),
         Until("until", Payment.created_at, "по"),
+        Since("paid-since", Payment.paid_at, "Оплачен с"),
+        Until("paid-until", Payment.paid_at, "по"),
     )
 
     def more(self, row: Any) -> dict[str, Any]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Row, insert, literal, select, update
+from sqlalchemy import ColumnElement, Row, func, insert, literal, select, update
 from sqlalchemy.orm import Session
 
 from portal.models import Payment, PaymentMove, PaymentStatus
@@ -30,7 +30,13 @@ def move(session: Session, payment: Row[Any], status: PaymentStatus, now: dateti
 
 def refused_again(session: Session, payment: Row[Any], code: str, now: datetime) -> None:
     """Another card was refused for the same order: it stays failed, by the latest reason."""
-    _write(session, payment, PaymentStatus.FAILED, now, {"failure_code": code, "failed_at": now})
+    values = {"failure_code": code, "failed_at": now, "refused_at": first_refusal(now)}
+    _write(session, payment, PaymentStatus.FAILED, now, values)
+
+
+def first_refusal(now: datetime) -> ColumnElement[datetime]:
+    """The moment of the first refusal, to be kept although a later try takes the money."""
+    return func.coalesce(_payments.c.refused_at, now)
 
 
 def _write(

@@ -204,7 +204,11 @@ def _refused(session: Session, payment: Row[Any], told: PaymentSnapshot, now: da
         return Settlement(Verdict.NOTHING_NEW, "failed again", payment.id)
     if not may_move(payment.status, PaymentStatus.FAILED):
         return Settlement(Verdict.IGNORED, f"a refusal after it {payment.status.value}", payment.id)
-    values: dict[str, Any] = {"failure_code": told.failure_code and told.failure_code[:64], "failed_at": now}
+    values: dict[str, Any] = {
+        "failure_code": told.failure_code and told.failure_code[:64],
+        "failed_at": now,
+        "refused_at": moves.first_refusal(now),
+    }
     if payment.gateway is GatewayName.YOOKASSA or renewal:
         # YooKassa's canceled is final; CloudPayments' payer may try again in the same widget
         # (cloudpayments.md 7.11), but nobody is at a widget when a saved card is charged.

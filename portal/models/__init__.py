@@ -8,6 +8,7 @@ from portal.models.api_key import ApiKey
 from portal.models.audit_entry import AuditEntry
 from portal.models.case import Case, CaseChoice, CaseKind
 from portal.models.consent import Consent
+from portal.models.figure import DailyFigure, FigureDay, FigureFamily, FigureTouch
 from portal.models.gateway_call import GatewayCall, Operation
 from portal.models.method_binding import BindingStatus, MethodBinding
 from portal.models.notification import Channel, Notification
@@ -39,7 +40,11 @@ __all__ = [
     "CaseKind",
     "Channel",
     "Consent",
+    "DailyFigure",
     "EventStatus",
+    "FigureDay",
+    "FigureFamily",
+    "FigureTouch",
     "GatewayCall",
     "GatewayName",
     "LinkPurpose",

@@ -143,6 +143,9 @@ class Payment(Base):
             ),
         ),
         Index("ix_payments_history", "user_id", text("id DESC")),
+        # Whatever is counted by days reads through these.
+        Index("ix_payments_created_at", "created_at"),
+        Index("ix_payments_paid_at", "paid_at", postgresql_where=text("paid_at IS NOT NULL")),
         Index(
             "ix_payments_next_check_at", "next_check_at", postgresql_where=text("next_check_at IS NOT NULL")
         ),
@@ -209,6 +212,8 @@ class Payment(Base):
     expires_at: Mapped[datetime] = mapped_column(Moment)
     paid_at: Mapped[datetime | None] = mapped_column(Moment)
     failed_at: Mapped[datetime | None] = mapped_column(Moment)
+    #: When it was refused first; stays although a later try took the money.
+    refused_at: Mapped[datetime | None] = mapped_column(Moment)
     #: The customer went on with another order for the same plan; this one may still end either way.
     superseded_at: Mapped[datetime | None] = mapped_column(Moment)
     #: When the sweep asks the gateway again; empty when there is nothing left to ask.

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from enum import StrEnum
 
-from sqlalchemy import BigInteger, CheckConstraint, ForeignKey, Index, String
+from sqlalchemy import BigInteger, CheckConstraint, ForeignKey, Index, String, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from portal.database import Base
@@ -30,6 +30,8 @@ class PurchasedPlan(Base):
         CheckConstraint("(revoked_at IS NULL) = (revoked_because IS NULL)", name="revoked_for_a_reason"),
         CheckConstraint("emails_used >= 0 AND emails_used <= email_quota", name="used_within_quota"),
         Index("ix_purchased_plans_user_id_ends_at", "user_id", "ends_at"),
+        Index("ix_purchased_plans_starts_at", "starts_at"),
+        Index("ix_purchased_plans_over_at", text("LEAST(ends_at, revoked_at)")),
     )
 
     id: Mapped[int] = identity()

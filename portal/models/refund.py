@@ -58,6 +58,7 @@ class Refund(Base):
             unique=True,
             postgresql_where=text("gateway_refund_id IS NOT NULL"),
         ),
+        Index("ix_refunds_finished_at", "finished_at", postgresql_where=text("finished_at IS NOT NULL")),
         Index(
             "ix_refunds_next_check_at", "next_check_at", postgresql_where=text("next_check_at IS NOT NULL")
         ),

@@ -1,0 +1,266 @@
+"""Days are added up once; what has changed since is counted anew; no table is read from end to end."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from datetime import UTC, date, datetime, timedelta
+from decimal import Decimal
+from typing import Any
+
+import psycopg
+import pytest
+from flask import Flask
+from sqlalchemy import event, func, select, text, update
+
+from dev.bench import payments as bench
+from portal.billing import figures, statistics
+from portal.billing.statistics import Question, Tally
+from portal.database import db, transaction
+from portal.models import (
+    Consent,
+    DailyFigure,
+    FigureDay,
+    FigureTouch,
+    Payment,
+    PaymentPurpose,
+    PaymentStatus,
+    Subscription,
+    SubscriptionStatus,
+    User,
+)
+from portal.models import PurchasedPlan as Period
+from tests.billing import rows
+from tests.billing.rows import CLOUDPAYMENTS
+
+NOW = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
+TODAY = date(2026, 11, 22)
+
+
+def how_many(model: Any) -> int:
+    """Rows of a table."""
+    return db.session.scalar(select(func.count()).select_from(model)) or 0
+
+
+def paid(user: User, moment: datetime, **changes: Any) -> Payment:
+    """Money that came."""
+    values = {
+        "status": PaymentStatus.SUCCEEDED,
+        "paid_at": moment,
+        "gateway_payment_id": str(next(rows.numbers)),
+    }
+    return rows.a_payment(user, moment, **values, next_check_at=None, **changes)
+
+
+def captured(since: date = TODAY - timedelta(days=29)) -> Tally:
+    """What the portal says came in."""
+    return statistics.read(Question(since, TODAY, test=True), NOW).total("captured")
+
+
+def test_a_closed_day_is_opened_by_whatever_touches_it(now: datetime) -> None:
+    """A row of a closed day that changes is counted at once, and added up again by the next look."""
+    user = rows.a_customer(now)
+    payment = paid(user, NOW - timedelta(days=9))
+    figures.close_all(NOW)
+    assert (how_many(FigureDay), how_many(FigureTouch)) == (27, 0)
+    assert captured() == Tally(1, Decimal("990.00"))
+
+    with transaction() as session:
+        session.execute(update(Payment).where(Payment.id == payment.id).values(amount=Decimal("10.01")))
+    assert how_many(FigureTouch) == 1
+    assert captured() == Tally(1, Decimal("10.01"))
+
+    figures.close_all(NOW)
+    assert (how_many(FigureDay), how_many(FigureTouch)) == (27, 0)
+    assert captured() == Tally(1, Decimal("10.01"))
+    with transaction() as session:  # the counters of e-mails and the like concern no figure
+        session.execute(update(Payment).where(Payment.id == payment.id).values(checks=7))
+    assert how_many(FigureTouch) == 0
+
+
+def test_a_shop_that_moves_to_another_zone_counts_anew(now: datetime, context: Flask) -> None:
+    """A day is one by the shop's own clock; what was added up by another is thrown away."""
+    paid(rows.a_customer(now), datetime(2026, 11, 10, 22, 30, tzinfo=UTC))
+    figures.close_all(NOW)
+    before = statistics.read(Question(date(2026, 11, 11), date(2026, 11, 11), test=True), NOW)
+    assert before.total("captured").n == 1
+    there = replace(context.extensions["portal_config"], tz_display="Europe/London")
+    context.extensions["portal_config"] = there
+    for _ in range(2):
+        assert captured(date(2026, 11, 11)).n == 0
+        assert captured(date(2026, 11, 10)).n == 1
+        figures.close_all(NOW)
+    assert set(db.session.scalars(select(DailyFigure.zone))) <= {"Europe/London"}
+
+
+def test_two_at_once_close_a_day_once(now: datetime) -> None:
+    """Whoever comes second finds nothing left to do."""
+    paid(rows.a_customer(now), NOW - timedelta(days=3))
+    assert figures.close_days(NOW) == 9
+    assert figures.close_days(NOW) == 0
+
+
+ENDED = NOW - timedelta(days=5)
+
+
+@pytest.mark.parametrize(
+    ("outcome", "attempts", "withdrawn", "live"),
+    (
+        ("charged", (("failed", "5051"), ("succeeded", None)), None, {}),
+        ("refused", (("failed", "not_created"), ("failed", "5051")), None, {}),
+        ("open", (("unknown", None),), None, {}),
+        ("open", (("failed", "not_created"),), None, {"charge_look_at": NOW - timedelta(minutes=5)}),
+        ("stopped", (), ("stopped", ENDED - timedelta(days=1)), {}),
+        ("stopped", (), ("unlinked", ENDED + timedelta(days=1)), {}),
+        ("held", (), None, {"held_since": NOW - timedelta(hours=1)}),
+        ("unexplained", (), None, {"charge_look_at": NOW - timedelta(days=1)}),
+        ("unexplained", (("failed", "not_created"),), None, {}),
+        ("unexplained", (), ("ended", ENDED + timedelta(days=3)), {"status": SubscriptionStatus.EXPIRED}),
+    ),
+)
+def test_every_renewal_is_charged_or_explained(
+    now: datetime, outcome: str, attempts: Any, withdrawn: Any, live: dict[str, Any]
+) -> None:
+    """What became of a renewal that was due, from its attempts, its agreement and its subscription."""
+    user = rows.a_customer(now)
+    a_due_renewal(user, attempts, withdrawn, live)
+    for _ in range(2):
+        numbers = statistics.read(Question(TODAY - timedelta(days=29), TODAY, test=True), NOW)
+        assert numbers.by("renewals", "detail") == {outcome: Tally(1, Decimal("500.00"))}
+        assert bool(numbers.unexplained) == (outcome == "unexplained")
+        figures.close_all(NOW)
+    still_open = {"open", "held", "unexplained"}
+    closed = db.session.scalars(select(FigureDay.day).where(FigureDay.family == "renewals")).all()
+    assert (ENDED.date() in closed) == (outcome not in still_open)
+
+
+def test_nothing_is_due_without_an_agreement(now: datetime) -> None:
+    """A plan bought once ends, and nobody expected a charge; nor where no agreement came into force."""
+    user = rows.a_customer(now)
+    a_due_renewal(user, (), ("not_saved", ENDED - timedelta(days=30)), {})
+    assert (
+        statistics.read(Question(TODAY - timedelta(days=29), TODAY, test=True), NOW).total("renewals").n == 0
+    )
+
+
+def a_due_renewal(user: User, attempts: Any, withdrawn: Any, live: dict[str, Any]) -> None:
+    """A period that ended under an agreement, and what was tried."""
+    begun = ENDED - timedelta(days=30)
+    bought = paid(user, begun)
+    because, at = withdrawn or (None, None)
+    with transaction() as session:
+        words = dict.fromkeys(("text_version", "text", "address", "user_agent"), "")
+        consent = Consent(
+            user_id=user.id,
+            amount=Decimal("500.00"),
+            currency="RUB",
+            period_days=30,
+            plan_id=bought.plan_id,
+            plan_code=bought.plan_code,
+            plan_title=bought.plan_title,
+            email_quota=1,
+            given_at=begun,
+            withdrawn_at=at,
+            withdrawn_because=because,
+            **words,
+        )
+        columns: dict[str, Any] = {"status": SubscriptionStatus.ACTIVE, **live}
+        subscription = Subscription(
+            user_id=user.id,
+            plan_id=bought.plan_id,
+            current_period_start=begun,
+            current_period_end=ENDED,
+            created_at=begun,
+            **columns,
+        )
+        session.add_all((consent, subscription))
+        session.flush()
+        session.add(
+            Period(
+                user_id=user.id,
+                subscription_id=subscription.id,
+                payment_id=bought.id,
+                plan_id=bought.plan_id,
+                plan_code=bought.plan_code,
+                plan_title=bought.plan_title,
+                starts_at=begun,
+                ends_at=ENDED,
+                email_quota=1,
+                created_at=begun,
+            )
+        )
+        consent_id, subscription_id = consent.id, subscription.id
+        session.execute(text("SET LOCAL session_replication_role = replica"))  # no card behind them
+    for number, (status, code) in enumerate(attempts, 1):
+        an_attempt(user, subscription_id, consent_id, number, status, code)
+
+
+def an_attempt(
+    user: User, subscription_id: int, consent_id: int, number: int, status: str, code: str | None
+) -> None:
+    """One try of a renewal."""
+    moment = ENDED - timedelta(days=3) + timedelta(days=number)
+    succeeded = status == "succeeded"
+    values: dict[str, Any] = {
+        "purpose": PaymentPurpose.RENEWAL,
+        "status": PaymentStatus(status),
+        "failure_code": code,
+        "attempt": number,
+        "subscription_id": subscription_id,
+        "period_start": ENDED,
+        "consent_id": consent_id,
+        "payment_method_id": a_method(user),
+        "paid_at": moment if succeeded else None,
+        "gateway_payment_id": str(next(rows.numbers)) if succeeded else None,
+    }
+    rows.a_payment(user, moment, gateway=CLOUDPAYMENTS, **values)
+
+
+def a_method(user: User) -> int:
+    """A card that is gone."""
+    with transaction() as session:
+        written = session.execute(
+            text(
+                "INSERT INTO payment_methods (user_id, gateway, kind, title, fingerprint, created_at,"
+                " preferred_at, detached_at)"
+                " VALUES (:user, 'cloudpayments', 'card', 'x', 'x', now(), now(), now()) RETURNING id"
+            ),
+            {"user": user.id},
+        )
+        return int(written.scalar_one())
+
+
+def test_a_month_of_a_large_shop_walks_through_no_table(now: datetime, database_url: str) -> None:
+    """What the page asks for a month, and for a year, is answered through indexes: in 20 000 payments no
+    statement reads payments, periods or refunds from end to end.
+    """
+    with psycopg.connect(database_url.replace("+psycopg", "")) as connection:
+        bench.fill(connection, 20_000, NOW)
+    figures.close_all(NOW)
+    with db.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+        connection.execute(text("VACUUM ANALYZE"))
+    for days in (30, 365):
+        with statements() as asked:
+            numbers = statistics.read(Question(TODAY - timedelta(days=days - 1), TODAY, test=True), NOW)
+        assert numbers.total("captured").n > 500
+        assert numbers.total("renewals").n == numbers.total("renewals", detail="charged").n > 500
+        assert len(asked) > 5
+        with db.engine.connect() as connection:
+            for statement, values in asked:
+                plan = connection.exec_driver_sql(f"EXPLAIN {statement}", values).scalars().all()
+                walked = [line for line in plan if "Seq Scan on" in line]
+                assert not [line for line in walked if "payments" in line or "purchased" in line], plan
+
+
+@contextmanager
+def statements() -> Iterator[list[tuple[str, Any]]]:
+    """What the database is asked inside this block."""
+    asked: list[tuple[str, Any]] = []
+
+    def note(_connection: Any, _cursor: Any, statement: str, values: Any, *_more: Any) -> None:
+        asked.append((statement, values))
+
+    event.listen(db.engine, "before_cursor_execute", note)
+    yield asked
+    event.remove(db.engine, "before_cursor_execute", note)
