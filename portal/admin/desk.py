@@ -20,6 +20,7 @@ from portal.admin.operators import Operators
 from portal.admin.overview import Overview
 from portal.admin.payments import Payments
 from portal.admin.people import People
+from portal.admin.price_moves import PriceMoves
 from portal.admin.register import Register
 from portal.admin.rows import Rows
 from portal.admin.settings import Settings
@@ -58,6 +59,7 @@ ROOMS: tuple[tuple[str, str, str, type[Rows], type[Base]], ...] = (
 PAGES: tuple[tuple[str, str, str, type[Room]], ...] = (
     ("Цифры", "Статистика", "statistics", Statistics),
     ("Цифры", "Реестр по дням", "register", Register),
+    ("Магазин", "Цена для подписчиков", "price-moves", PriceMoves),
     ("Магазин", "Настройки", "settings", Settings),
     ("Магазин", "Подключение", "connection", Connection),
     ("Магазин", "Ключи товара", "api-keys", ApiKeys),

@@ -16,6 +16,7 @@ from portal.billing import (
     doors,
     locks,
     methods,
+    price_notices,
     renewals,
     retries,
     subscriptions,
@@ -165,7 +166,8 @@ def _terms(session: Session, live: Subscription) -> tuple[AgreedPlan | Plan, Dec
     last = session.get(Consent, live.consent_id or 0)
     bought = subscriptions.last_period(session, live.id)
     if last is not None and (last.plan_id == bought.plan_id or last.given_at >= bought.created_at):
-        return consents.plan_agreed_to(last), last.amount
+        unagreed = last.withdrawn_because == Because.PRICE and price_notices.sum_after(session, live.id)
+        return consents.plan_agreed_to(last), unagreed or last.amount
     plan = session.get_one(Plan, bought.plan_id)
     if not plan.on_sale:
         raise NotSoldAnyMore

@@ -15,6 +15,7 @@ from portal.models import (
     MethodBinding,
     Notification,
     Payment,
+    PriceNotice,
     Refund,
     Replay,
     Subscription,
@@ -33,6 +34,7 @@ class Work(StrEnum):
     REFUNDS = "refund"
     BINDINGS = "binding"
     REPLAYS = "replay"
+    PRICES = "price"
 
 
 _WAITS_FOR: dict[Work, tuple[Any, tuple[Any, ...]]] = {
@@ -47,6 +49,7 @@ _WAITS_FOR: dict[Work, tuple[Any, tuple[Any, ...]]] = {
     Work.REFUNDS: (Refund.next_check_at, ()),
     Work.BINDINGS: (MethodBinding.next_check_at, ()),
     Work.REPLAYS: (Replay.next_attempt_at, ()),
+    Work.PRICES: (PriceNotice.look_at, ()),
 }
 
 

@@ -24,6 +24,8 @@ class Because(StrEnum):
     REPLACED = "replaced"
     ENDED = "ended"
     REFUNDED = "refunded"
+    #: A higher price that was not agreed to, or an agreement to one that did not come.
+    PRICE = "price"
     #: An operator did it for the customer.
     OPERATOR = "operator"
     #: It never came into force: the gateway gave nothing that could be charged again.

@@ -24,6 +24,7 @@ from portal.billing import (
     lookback,
     notices,
     payments,
+    price_notices,
     renewals,
     replaying,
     sending_back,
@@ -67,8 +68,7 @@ def sweep(now: datetime, *, without_workers: bool = False) -> int:
     work = due.due(now)
     done = 0
     # What needs no gateway comes first: a slow one must not keep it waiting.
-    if Work.WORDS in work:
-        done += _sum(Work.WORDS, lambda found: tending.tend(found, now), tending.due(now))
+    done += _say(work, now)
     if Work.CHARGES in work:
         done += _charge_here(now) if without_workers else len(renewals.hand_out(now))
     if Work.LETTERS in work:
@@ -88,6 +88,16 @@ def sweep(now: datetime, *, without_workers: bool = False) -> int:
         # All of that may have given cause to write.
         done += _sum(Work.LETTERS, notices.deliver, notices.due(now, _AT_ONCE))
     release()
+    return done
+
+
+def _say(work: frozenset[Work], now: datetime) -> int:
+    """The words that are due: about prices, and about what comes next of a subscription."""
+    done = 0
+    if Work.PRICES in work:
+        done += _sum(Work.PRICES, lambda found: price_notices.carry_on(found, now), price_notices.due(now))
+    if Work.WORDS in work:
+        done += _sum(Work.WORDS, lambda found: tending.tend(found, now), tending.due(now))
     return done
 
 

@@ -17,6 +17,7 @@ from portal.models.payment_method import PaymentMethod
 from portal.models.payment_move import PaymentMove
 from portal.models.period_extension import PeriodExtension
 from portal.models.plan import Plan
+from portal.models.price_move import PriceMove, PriceNotice, PriceOutcome
 from portal.models.purchased_plan import PurchasedPlan, Revocation
 from portal.models.receipt import Receipt
 from portal.models.recovery_code import RecoveryCode
@@ -58,6 +59,9 @@ __all__ = [
     "PaymentStatus",
     "PeriodExtension",
     "Plan",
+    "PriceMove",
+    "PriceNotice",
+    "PriceOutcome",
     "PurchasedPlan",
     "Receipt",
     "RecoveryCode",

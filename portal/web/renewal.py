@@ -8,7 +8,7 @@ from flask_babel import gettext as _
 from flask_login import current_user, login_required
 
 from portal import clock
-from portal.billing import agreements, consents, outlook, overdue, subscriptions
+from portal.billing import agreements, consents, outlook, overdue, price_notices, subscriptions
 from portal.billing.agreements import Offer
 from portal.errors import InvalidRequest
 from portal.web import paying
@@ -45,6 +45,27 @@ def change() -> ResponseReturnValue:
         flash(_("Продление включено."), "good")
     else:
         raise InvalidRequest
+    return redirect(url_for("dashboard.show"), 303)
+
+
+@bp.get("/dashboard/price")
+@login_required
+def price() -> ResponseReturnValue:
+    """The higher price that the customer is asked about, and what each answer means."""
+    asked = price_notices.waiting_for(current_user.id)
+    if asked is None:
+        flash(_("О новой цене сейчас ничего решать не нужно."), "info")
+        return redirect(url_for("dashboard.show"), 303)
+    notice, move, agreement = asked
+    return render_template("renewal/price.html", notice=notice, move=move, agreement=agreement)
+
+
+@bp.post("/dashboard/price")
+@login_required
+def agree_to_price() -> ResponseReturnValue:
+    """Agree to it; saying nothing, or stopping renewal, is the other answer."""
+    price_notices.agree(current_user.id, client_info(), clock.now())
+    flash(_("Согласие записано. Новая цена спишется не раньше указанного дня."), "good")
     return redirect(url_for("dashboard.show"), 303)
 
 

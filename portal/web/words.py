@@ -96,6 +96,24 @@ def _plan_extended(facts: Mapping[str, Any]) -> Words:
     return "good", title, f"Действует до {filters.moment(facts['ends_at'])}."
 
 
+def _price_changes(facts: Mapping[str, Any]) -> Words:
+    title = f"С {filters.day(facts['moves_at'])} тариф «{facts['plan_title']}» стоит {_money(facts)}"
+    if facts["raised"]:
+        text = "Без вашего согласия новая цена не спишется: продление тогда просто закончится."
+        return "wait", title, text
+    return "good", title, "Это меньше, чем вы платите сейчас. Делать ничего не нужно."
+
+
+def _price_stays(facts: Mapping[str, Any]) -> Words:
+    old = filters.money(facts["old_amount"], facts["currency"])
+    return "good", f"Цена тарифа «{facts['plan_title']}» не изменится", f"Вы, как и прежде, платите {old}."
+
+
+def _price_stopped(facts: Mapping[str, Any]) -> Words:
+    text = f"На новую цену, {_money(facts)}, вы не соглашались, и она не спишется."
+    return "wait", f"Тариф «{facts['plan_title']}» больше не продлевается", text
+
+
 def _renewal_stopped(facts: Mapping[str, Any]) -> Words:
     text = f"Поддержка выключила автопродление. Тариф действует до {filters.moment(facts['ends_at'])}."
     return "info", f"Тариф «{facts['plan_title']}» больше не продлевается", text
@@ -162,6 +180,9 @@ _WORDS: Mapping[str, Callable[[Mapping[str, Any]], Words]] = {
     "plan_ends": _plan_ends,
     "plan_ended": _plan_ended,
     "card_expires": _card_expires,
+    "price_changes": _price_changes,
+    "price_stays": _price_stays,
+    "price_stopped": _price_stopped,
     "plan_extended": _plan_extended,
     "renewal_stopped": _renewal_stopped,
     "plan_changed": _plan_changed,
