@@ -259,7 +259,8 @@ def statements() -> Iterator[list[tuple[str, Any]]]:
     asked: list[tuple[str, Any]] = []
 
     def note(_connection: Any, _cursor: Any, statement: str, values: Any, *_more: Any) -> None:
-        asked.append((statement, values))
+        if not statement.startswith("SET"):
+            asked.append((statement, values))
 
     event.listen(db.engine, "before_cursor_execute", note)
     yield asked
