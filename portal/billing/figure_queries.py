@@ -64,6 +64,7 @@ WITH made AS MATERIALIZED (
 
 # A period that was taken back before it began was never there.
 _COUNTS = "LEAST({0}.ends_at, {0}.revoked_at) > {0}.starts_at"
+# Each use says a second time that the other ends later: that is what the index by customer and end is asked.
 _OTHERS = f"""
     SELECT FROM purchased_plans q WHERE q.user_id = s.user_id AND q.id <> s.id AND {_COUNTS.format("q")}"""
 
@@ -83,10 +84,10 @@ WITH begun AS (
         SELECT FROM purchased_plans e WHERE e.user_id = s.user_id AND e.id < s.id
     ) THEN 'returned' ELSE 'new' END
     FROM begun s WHERE NOT EXISTS ({_OTHERS} AND (q.starts_at, q.id) < (s.starts_at, s.id)
-        AND LEAST(q.ends_at, q.revoked_at) >= s.starts_at)
+        AND q.ends_at >= s.at AND LEAST(q.ends_at, q.revoked_at) >= s.at)
     UNION ALL
     SELECT at, payment_id, 'lost', coalesce(revoked_because, '') FROM over s
-    WHERE NOT EXISTS ({_OTHERS} AND q.starts_at <= s.at
+    WHERE NOT EXISTS ({_OTHERS} AND q.ends_at >= s.at AND q.starts_at <= s.at
         AND (LEAST(q.ends_at, q.revoked_at), q.id) > (s.at, s.id))
 ), facts AS (
     SELECT e.at, {_DIMENSIONS}, e.name, e.detail,
@@ -118,7 +119,8 @@ WITH over AS (
     SELECT s.at, p.gateway, p.billing_mode, p.test_mode, p.purpose, p.plan_code, 'renewals' AS name, CASE
         WHEN s.paid THEN 'charged'
         WHEN EXISTS (
-            {_OTHERS} AND q.starts_at <= s.at AND LEAST(q.ends_at, q.revoked_at) > s.at) THEN 'otherwise'
+            {_OTHERS} AND q.ends_at > s.at AND q.starts_at <= s.at
+            AND LEAST(q.ends_at, q.revoked_at) > s.at) THEN 'otherwise'
         WHEN s.refused THEN 'refused'
         WHEN s.withdrawn_because IN ('stopped', 'unlinked', 'canceled', 'refunded', 'replaced')
             OR s.withdrawn_at <= s.at THEN 'stopped'
