@@ -7,7 +7,7 @@ from flask_admin import expose
 
 from portal import clock
 from portal.admin.access import Index, operator
-from portal.billing import overview
+from portal.billing import leading, overview
 from portal.models import Role
 
 
@@ -24,6 +24,7 @@ class Overview(Index):
             waiting=overview.waiting(),
             gateways=overview.gateways(),
             money_today=overview.today(clock.now()),
+            renewing_at=leading.renewing_at(),
             steps=overview.missing_steps(),
             is_owner=operator().may(Role.OWNER),
         )

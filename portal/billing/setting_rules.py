@@ -18,6 +18,7 @@ _LARGEST_NUMBER = 9999
 CHOICES: Mapping[str, frozenset[str]] = {
     "refund_policy": frozenset({"full", "unused_days", "unused_quota"}),
     "first_gateway": frozenset({"cloudpayments", "yookassa"}),
+    "lead_to_gateway": frozenset({"", "cloudpayments", "yookassa"}),
     # YooKassa's numbers (yookassa.md 5.2); the other gateway's are made of them.
     "receipt_vat_code": frozenset({"1", "2", "3", "5", "7", "8", "9", "10", "11", "12"}),
     "receipt_tax_system": frozenset({"", "1", "2", "3", "5", "6"}),

@@ -56,6 +56,8 @@ class ShopSettings:
     receipt_item_name: str = ""
     #: Which gateway a customer is offered first.
     first_gateway: str = "cloudpayments"
+    #: Where subscribers of the other gateway are asked to save a card; empty: nobody is asked.
+    lead_to_gateway: str = ""
     auto_renewal_enabled: bool = True
     auto_renewal_days_before: int = 3
     #: Days after the first try of a renewal on which it is tried again.

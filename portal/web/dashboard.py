@@ -9,7 +9,7 @@ from flask.typing import ResponseReturnValue
 from flask_login import current_user, login_required
 
 from portal import clock, spreadsheets
-from portal.billing import notices, outlook, payments, plan_changes, plans, refunds, subscriptions
+from portal.billing import leading, notices, outlook, payments, plan_changes, plans, refunds, subscriptions
 from portal.models import Payment, PaymentStatus
 from portal.spreadsheets import Cell
 from portal.web import filters, words
@@ -40,6 +40,7 @@ def show() -> str:
         payments=last.payments,
         going_back=refunds.going_back(payment.id for payment in last.payments),
         more_payments=last.next_cursor is not None,
+        lead_to=leading.asked_to(current_user.id),
         undecided=next((payment for payment in last.payments if payment.status in undecided), None),
         notices=[told for told in map(words.told, notices.recent(current_user.id, 5)) if told],
     )
