@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, TypeVar
 
 from flask import Flask, Response, current_app, g, has_request_context
 from redis import Redis
@@ -20,10 +20,25 @@ from portal.database import after_commit
 
 log = logging.getLogger(__name__)
 
+_Verb = TypeVar("_Verb", bound=Callable[..., Any])
+
 QUEUE = "portal"
 JOB_SECONDS = 120
 #: With so many jobs waiting, work that can wait in its row is not handed out.
 PLENTY = 1000
+
+
+_SECONDS: dict[Callable[..., Any], int] = {}
+
+
+def lasts(seconds: int) -> Callable[[_Verb], _Verb]:
+    """Let a job of this verb take so long before it is ended."""
+
+    def mark(verb: _Verb) -> _Verb:
+        _SECONDS[verb] = seconds
+        return verb
+
+    return mark
 
 
 def connect(url: str) -> Redis:
@@ -92,7 +107,8 @@ def _send_all(bound: Queue, waiting: list[tuple[Callable[..., object], tuple[int
 
 def _send(bound: Queue, verb: Callable[..., Any], ids: tuple[int, ...]) -> bool:
     try:
-        bound.enqueue(verb, *ids, result_ttl=0, failure_ttl=7 * 86400)
+        seconds = _SECONDS.get(verb, JOB_SECONDS)
+        bound.enqueue(verb, *ids, job_timeout=seconds, result_ttl=0, failure_ttl=7 * 86400)
     except (RedisError, OSError) as error:
         log.warning("Job %s%r is left to the sweep: Redis says %s", verb.__name__, ids, type(error).__name__)
         return False

@@ -7,9 +7,9 @@ from collections.abc import Callable
 from flask import Flask
 
 from portal.admin.desk import build
+from portal.admin.labels import LABELS
 from portal.admin.story import said
 from portal.admin.waiting import waiting_in
-from portal.admin.words import LABELS
 
 
 def init_app(app: Flask) -> None:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from portal.admin.words import LABELS, Word, cell
+from portal.admin.labels import LABELS
+from portal.admin.words import Word, cell
 from portal.billing.settlement import Verdict
 from portal.billing.watching import Change
 

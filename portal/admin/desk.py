@@ -21,6 +21,7 @@ from portal.admin.overview import Overview
 from portal.admin.payments import Payments
 from portal.admin.people import People
 from portal.admin.price_moves import PriceMoves
+from portal.admin.reconciliation import Days, Lines, Reconciliation
 from portal.admin.register import Register
 from portal.admin.rows import Rows
 from portal.admin.settings import Settings
@@ -34,6 +35,8 @@ from portal.models import (
     PaymentMethod,
     Plan,
     PurchasedPlan,
+    ReconciliationDay,
+    ReconciliationLine,
     Refund,
     Subscription,
     User,
@@ -50,6 +53,8 @@ ROOMS: tuple[tuple[str, str, str, type[Rows], type[Base]], ...] = (
     ("Работа", "Случаи", "cases", Cases, Case),
     ("Работа", "Уведомления шлюзов", "webhook-events", Events, WebhookEvent),
     ("Работа", "Письма", "notifications", Letters, Notification),
+    ("Работа", "Строки сверок", "reconciliation-lines", Lines, ReconciliationLine),
+    ("Работа", "Дни сверок", "reconciliation-days", Days, ReconciliationDay),
     ("Магазин", "Тарифы", "plans", Plans, Plan),
     ("Магазин", "Люди", "users", People, User),
     ("Надзор", "Журнал", "audit", AuditEntries, AuditEntry),
@@ -60,6 +65,7 @@ PAGES: tuple[tuple[str, str, str, type[Room]], ...] = (
     ("Цифры", "Статистика", "statistics", Statistics),
     ("Цифры", "Реестр по дням", "register", Register),
     ("Магазин", "Цена для подписчиков", "price-moves", PriceMoves),
+    ("Работа", "Сверка", "reconciliation", Reconciliation),
     ("Магазин", "Настройки", "settings", Settings),
     ("Магазин", "Подключение", "connection", Connection),
     ("Магазин", "Ключи товара", "api-keys", ApiKeys),

@@ -15,7 +15,8 @@ from sqlalchemy import select
 from portal.admin.access import Guarded
 from portal.admin.exports import Exported
 from portal.admin.filters import Narrowing
-from portal.admin.words import LABELS, cell
+from portal.admin.labels import LABELS
+from portal.admin.words import cell
 from portal.database import db
 from portal.models import User
 

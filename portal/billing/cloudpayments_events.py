@@ -14,6 +14,7 @@ from portal.billing import cases, refund_news, settlement
 from portal.billing.settlement import Settlement, Verdict
 from portal.gateways.base import Outcome, PaymentSnapshot, RefundSnapshot
 from portal.gateways.cloudpayments.notifications import CAPTURED, CloudPaymentsNotification, Kind
+from portal.gateways.cloudpayments.reading import fee_of
 from portal.models import CaseKind, GatewayName, Payment, PaymentStatus, PurchasedPlan, Receipt, User
 from portal.money import ZERO
 
@@ -226,6 +227,7 @@ def _snapshot(
         failure_code=failure_code or told.failure_code,
         happened_at=told.happened_at,
         retry_after=told.retry_after,
+        fee=fee_of(told.fields.get("TotalFee")) if outcome is Outcome.SUCCEEDED else None,
     )
 
 

@@ -16,6 +16,7 @@ from portal.models import (
     Notification,
     Payment,
     PriceNotice,
+    ReconciliationRun,
     Refund,
     Replay,
     Subscription,
@@ -35,6 +36,7 @@ class Work(StrEnum):
     BINDINGS = "binding"
     REPLAYS = "replay"
     PRICES = "price"
+    RECONCILIATIONS = "reconciliation"
 
 
 _WAITS_FOR: dict[Work, tuple[Any, tuple[Any, ...]]] = {
@@ -50,6 +52,7 @@ _WAITS_FOR: dict[Work, tuple[Any, tuple[Any, ...]]] = {
     Work.BINDINGS: (MethodBinding.next_check_at, ()),
     Work.REPLAYS: (Replay.next_attempt_at, ()),
     Work.PRICES: (PriceNotice.look_at, ()),
+    Work.RECONCILIATIONS: (ReconciliationRun.next_attempt_at, ()),
 }
 
 

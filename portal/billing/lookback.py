@@ -10,7 +10,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
+from itertools import islice
+from typing import Any, TypeVar
 
 from sqlalchemy import func, select, update
 from sqlalchemy.dialects.postgresql import insert
@@ -28,6 +29,8 @@ EVERY = timedelta(hours=1)
 OVERLAP = timedelta(days=3)
 
 _AT_ONCE = 100
+
+_Line = TypeVar("_Line")
 
 _settings: Any = Setting.__table__
 _payments: Any = Payment.__table__
@@ -88,71 +91,72 @@ def compare(name: GatewayName, since: datetime, now: datetime) -> Findings:
     """
     listing = doors.cloudpayments() if name is GatewayName.CLOUDPAYMENTS else doors.yookassa()
     findings = Findings()
-    payments = list(listing.list_payments(since, now))
-    returned = list(listing.list_refunds(since, now))
-    findings.listed = len(payments) + len(returned)
-    for payment in _unheard_payments(name, payments):
-        _compare(name, payment, now, findings)
-    for refund in _unheard_refunds(name, returned):
-        with transaction() as session:
-            findings.count(refund_news.heard(session, name, refund, now).verdict)
+    for payments in batched(listing.list_payments(since, now)):
+        findings.listed += len(payments)
+        for payment in _unheard_payments(name, payments):
+            findings.count(hear(name, payment, now))
+    for returned in batched(listing.list_refunds(since, now)):
+        findings.listed += len(returned)
+        for refund in _unheard_refunds(name, returned):
+            with transaction() as session:
+                findings.count(refund_news.heard(session, name, refund, now).verdict)
     return findings
 
 
+def batched(listed: Iterator[_Line]) -> Iterator[list[_Line]]:
+    """A list a hundred lines at a time: a day of a large shop is never in memory as a whole."""
+    while some := list(islice(listed, _AT_ONCE)):
+        yield some
+
+
 def _unheard_payments(name: GatewayName, listed: list[PaymentSnapshot]) -> list[PaymentSnapshot]:
-    """Those that are neither paid here nor a case yet: mostly none, for two questions a hundred."""
+    """Those of a hundred that are neither paid here nor a case yet: mostly none, for two questions."""
     told = [payment for payment in listed if payment.outcome is not Outcome.PENDING]
-    known: set[str] = set()
-    for some in _hundreds([payment.gateway_payment_id for payment in told]):
-        paid = select(_payments.c.gateway_payment_id).where(
-            _payments.c.gateway == name,
-            _payments.c.gateway_payment_id.in_(some),
-            _payments.c.status == PaymentStatus.SUCCEEDED,
-        )
-        shown = select(_cases.c.gateway_payment_id).where(
-            _cases.c.gateway == name,
-            _cases.c.gateway_payment_id.in_(some),
-            _cases.c.kind.in_(cases.OF_MONEY_TAKEN),
-        )
-        with transaction() as session:
-            known |= set(session.execute(paid).scalars()) | set(session.execute(shown).scalars())
+    some = [payment.gateway_payment_id for payment in told]
+    paid = select(_payments.c.gateway_payment_id).where(
+        _payments.c.gateway == name,
+        _payments.c.gateway_payment_id.in_(some),
+        _payments.c.status == PaymentStatus.SUCCEEDED,
+    )
+    shown = select(_cases.c.gateway_payment_id).where(
+        _cases.c.gateway == name,
+        _cases.c.gateway_payment_id.in_(some),
+        _cases.c.kind.in_(cases.OF_MONEY_TAKEN),
+    )
+    with transaction() as session:
+        known = set(session.execute(paid).scalars()) | set(session.execute(shown).scalars())
     return [payment for payment in told if payment.gateway_payment_id not in known]
 
 
 def _unheard_refunds(name: GatewayName, listed: list[RefundSnapshot]) -> list[RefundSnapshot]:
     """Those that went through and are not booked here; what was given up here may be among them."""
     told = [refund for refund in listed if refund.outcome is Outcome.SUCCEEDED]
-    known: set[str] = set()
-    for some in _hundreds([refund.gateway_refund_id for refund in told]):
-        booked = select(_refunds.c.gateway_refund_id).where(
-            _refunds.c.gateway == name,
-            _refunds.c.gateway_refund_id.in_(some),
-            _refunds.c.status != RefundStatus.FAILED,
-        )
-        with transaction() as session:
-            known |= set(session.execute(booked).scalars())
+    some = [refund.gateway_refund_id for refund in told]
+    booked = select(_refunds.c.gateway_refund_id).where(
+        _refunds.c.gateway == name,
+        _refunds.c.gateway_refund_id.in_(some),
+        _refunds.c.status != RefundStatus.FAILED,
+    )
+    with transaction() as session:
+        known = set(session.execute(booked).scalars())
     return [refund for refund in told if refund.gateway_refund_id not in known]
 
 
-def _hundreds(ids: list[str]) -> Iterator[list[str]]:
-    return (ids[start : start + _AT_ONCE] for start in range(0, len(ids), _AT_ONCE))
-
-
-def _compare(gateway: GatewayName, told: PaymentSnapshot, now: datetime, findings: Findings) -> None:
-    """One line of a gateway's list against our row."""
+def hear(gateway: GatewayName, told: PaymentSnapshot, now: datetime) -> Verdict:
+    """Carry out what one line of a gateway's list says about a payment."""
     with transaction() as session:
         row = settlement.locked(session, transaction_id=told.reference[:64]) if told.reference else None
         if row is None or row.gateway is not gateway:
-            if told.outcome is Outcome.SUCCEEDED:
-                order, kind = None, CaseKind.UNKNOWN_PAYMENT
-                if row is not None:
-                    order, kind = row.id, CaseKind.GATEWAY_MISMATCH
-                cases.open_for_payment(session, kind, gateway, told, order, now)
-                findings.count(Verdict.CASE)
-            return
+            if told.outcome is not Outcome.SUCCEEDED:
+                return Verdict.IGNORED
+            order, kind = None, CaseKind.UNKNOWN_PAYMENT
+            if row is not None:
+                order, kind = row.id, CaseKind.GATEWAY_MISMATCH
+            cases.open_for_payment(session, kind, gateway, told, order, now)
+            return Verdict.CASE
         if told.outcome is Outcome.FAILED and row.gateway_payment_id != told.gateway_payment_id:
-            return  # an older attempt of an order that may have gone on since
-        findings.count(settlement.settle(session, row, told, now).verdict)
+            return Verdict.IGNORED  # an older attempt of an order that may have gone on since
+        return settlement.settle(session, row, told, now).verdict
 
 
 def _claim(name: GatewayName, now: datetime) -> datetime | None:

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import logging
 from dataclasses import dataclass
 from datetime import datetime
 
-from portal.billing import doors, lookback, sweep
+from portal.billing import comparing_runs, sweep
 from portal.gateways.base import GatewayError
-
-log = logging.getLogger(__name__)
 
 
 @dataclass(slots=True)
@@ -38,17 +35,13 @@ def reconcile(now: datetime, since: datetime | None = None) -> Report:
 
 
 def _compare_lists(report: Report, since: datetime, now: datetime) -> None:
-    """Every open gateway's list; the first failure is raised once all were tried."""
+    """Every day of every open gateway; the first failure is raised once all were tried."""
+    run_id = comparing_runs.begin(since, now)
     failed: GatewayError | None = None
-    for name in doors.are_open():
-        try:
-            found = lookback.compare(name, since, now)
-        except GatewayError as error:
-            log.warning("The list of %s could not be had: %s %s", name.value, error.code, error.detail)
-            failed = failed or error
-            continue
-        report.listed += found.listed
-        report.moved += found.moved
-        report.cases += found.cases
+    for day in comparing_runs.pending(run_id):
+        failed = comparing_runs.compare(day) or failed
+    comparing_runs.finish(run_id)
+    found = comparing_runs.summary(run_id)
+    report.listed, report.moved, report.cases = found.listed, found.healed, found.cases
     if failed is not None:
         raise failed

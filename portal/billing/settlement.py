@@ -113,15 +113,8 @@ def _captured(session: Session, payment: Row[Any], told: PaymentSnapshot, now: d
     if judging.is_paid_by_another(session, payment):
         if may_move(payment.status, PaymentStatus.FAILED):
             # Decided, as far as it is ours to decide: it must not keep the next renewals waiting.
-            moves.move(
-                session,
-                payment,
-                PaymentStatus.FAILED,
-                now,
-                failure_code=SECOND_CAPTURE,
-                failed_at=now,
-                next_check_at=None,
-            )
+            over: dict[str, Any] = {"failure_code": SECOND_CAPTURE, "failed_at": now, "next_check_at": None}
+            moves.move(session, payment, PaymentStatus.FAILED, now, **over)
         return _case(session, CaseKind.SECOND_CAPTURE, payment, told, now)
     moves.move(
         session,
@@ -133,6 +126,7 @@ def _captured(session: Session, payment: Row[Any], told: PaymentSnapshot, now: d
         failure_code=None,
         failed_at=None,
         method_title=told.method_title and told.method_title[:120],
+        fee=told.fee,
         next_check_at=None,
     )
     if payment.purpose in BUYS:

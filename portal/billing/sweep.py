@@ -19,6 +19,7 @@ from sqlalchemy.orm import Session
 from portal.billing import (
     bindings,
     cases,
+    comparing_runs,
     due,
     inbox,
     lookback,
@@ -83,6 +84,7 @@ def sweep(now: datetime, *, without_workers: bool = False) -> int:
         done += _sum(Work.BINDINGS, lambda found: bindings.refresh(found, now), _claim_bindings(now))
     if Work.REPLAYS in work:
         done += _sum(Work.REPLAYS, replaying.carry_on, replaying.waiting(now))
+    done += _compare(work, now, without_workers=without_workers)
     done += _sum("list", lambda found: lookback.look_back(found, now), lookback.claim(now))
     if done:
         # All of that may have given cause to write.
@@ -106,6 +108,16 @@ def _charge_here(now: datetime) -> int:
         charges = renewals.take(session, now)
     _each(Work.CHARGES, renewals.renew, charges)
     return len(charges)
+
+
+def _compare(work: frozenset[Work], now: datetime, *, without_workers: bool) -> int:
+    """Order the day's reconciliation when it is time, and see to those that are due."""
+    comparing_runs.order_daily(now)
+    if Work.RECONCILIATIONS not in work:
+        return 0
+    if not without_workers:
+        return comparing_runs.hand_out(now)
+    return _sum(Work.RECONCILIATIONS, comparing_runs.carry_on, comparing_runs.waiting(now))
 
 
 def send_letters(now: datetime) -> int:

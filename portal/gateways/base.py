@@ -70,6 +70,8 @@ class PaymentSnapshot:
     happened_at: datetime | None = None  # UTC; capture or refusal by the gateway's clock
     confirmation_url: str | None = None
     retry_after: datetime | None = None  # not to be charged again before that
+    created_at: datetime | None = None  # UTC; the moment by which the gateway lists it
+    fee: Decimal | None = None  # what the gateway keeps of it, where it says so
     needs_payer: bool = False  # pending, and without the payer's own act it stays so
 
 
@@ -113,6 +115,7 @@ class RefundSnapshot:
     currency: str
     failure_code: str | None = None
     happened_at: datetime | None = None
+    created_at: datetime | None = None  # UTC; the moment by which the gateway lists it
 
 
 @dataclass(frozen=True, slots=True)

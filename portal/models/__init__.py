@@ -20,6 +20,14 @@ from portal.models.plan import Plan
 from portal.models.price_move import PriceMove, PriceNotice, PriceOutcome
 from portal.models.purchased_plan import PurchasedPlan, Revocation
 from portal.models.receipt import Receipt
+from portal.models.reconciliation import (
+    Discrepancy,
+    ReconciliationDay,
+    ReconciliationLine,
+    ReconciliationRun,
+    Remedy,
+    RunOrigin,
+)
 from portal.models.recovery_code import RecoveryCode
 from portal.models.refund import Refund, RefundSource, RefundStatus
 from portal.models.replay import Replay
@@ -42,6 +50,7 @@ __all__ = [
     "Channel",
     "Consent",
     "DailyFigure",
+    "Discrepancy",
     "EventStatus",
     "FigureDay",
     "FigureFamily",
@@ -64,13 +73,18 @@ __all__ = [
     "PriceOutcome",
     "PurchasedPlan",
     "Receipt",
+    "ReconciliationDay",
+    "ReconciliationLine",
+    "ReconciliationRun",
     "RecoveryCode",
     "Refund",
     "RefundSource",
     "RefundStatus",
+    "Remedy",
     "Replay",
     "Revocation",
     "Role",
+    "RunOrigin",
     "Setting",
     "Subscription",
     "SubscriptionStatus",

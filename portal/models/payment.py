@@ -142,6 +142,12 @@ class Payment(Base):
                 "purpose = 'renewal' AND status = 'succeeded' AND refunded_amount < amount"
             ),
         ),
+        Index(
+            "ix_payments_unlisted",
+            "gateway",
+            "paid_at",
+            postgresql_where=text("status = 'succeeded' AND listed_at IS NULL"),
+        ),
         Index("ix_payments_history", "user_id", text("id DESC")),
         # Whatever is counted by days reads through these.
         Index("ix_payments_created_at", "created_at"),
@@ -211,6 +217,10 @@ class Payment(Base):
     #: After this a new attempt is not let in.
     expires_at: Mapped[datetime] = mapped_column(Moment)
     paid_at: Mapped[datetime | None] = mapped_column(Moment)
+    #: What the gateway keeps of it, once it has said so.
+    fee: Mapped[Decimal | None] = mapped_column(Amount)
+    #: When the gateway's own list, or its answer about this very payment, was first seen to agree.
+    listed_at: Mapped[datetime | None] = mapped_column(Moment)
     failed_at: Mapped[datetime | None] = mapped_column(Moment)
     #: When it was refused first; stays although a later try took the money.
     refused_at: Mapped[datetime | None] = mapped_column(Moment)

@@ -60,6 +60,12 @@ class Refund(Base):
         ),
         Index("ix_refunds_finished_at", "finished_at", postgresql_where=text("finished_at IS NOT NULL")),
         Index(
+            "ix_refunds_unlisted",
+            "gateway",
+            "finished_at",
+            postgresql_where=text("status = 'succeeded' AND listed_at IS NULL"),
+        ),
+        Index(
             "ix_refunds_next_check_at", "next_check_at", postgresql_where=text("next_check_at IS NOT NULL")
         ),
         # What an operator gave back today.
@@ -96,6 +102,8 @@ class Refund(Base):
     next_check_at: Mapped[datetime | None] = mapped_column(Moment)
     checks: Mapped[int] = mapped_column(default=0)
     finished_at: Mapped[datetime | None] = mapped_column(Moment)
+    #: When the gateway's own list, or its answer about this very refund, was first seen to agree.
+    listed_at: Mapped[datetime | None] = mapped_column(Moment)
 
 
 def may_move(old: RefundStatus, new: RefundStatus) -> bool:

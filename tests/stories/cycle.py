@@ -14,7 +14,7 @@ from flask import Flask
 from sqlalchemy import select, text
 
 from portal import clock
-from portal.billing import checkout, due, lookback, payments, renewals, settings, sweep
+from portal.billing import checkout, comparing_runs, due, lookback, payments, renewals, settings, sweep
 from portal.billing.consents import ClientInfo
 from portal.database import db
 from portal.gateways.base import Timeouts
@@ -206,8 +206,10 @@ def begin(
 def _leave_the_lists_alone(app: Flask) -> None:
     """Nobody looks through the gateways' lists: what is found is found by the row that waits for it."""
     with app.app_context(), db.engine.begin() as connection:
-        for gateway in GatewayName:
-            mark = {"name": lookback._mark(gateway), "value": "2026-01-01T00:00:00+00:00"}
+        far = {lookback._mark(gateway): "2026-01-01T00:00:00+00:00" for gateway in GatewayName}
+        far[comparing_runs.MARK] = "2100-01-01"
+        for name, value in far.items():
+            mark = {"name": name, "value": value}
             looked = text(
                 "INSERT INTO settings (name, value, updated_at) VALUES (:name, :value, '2100-01-01Z')"
                 " ON CONFLICT (name) DO NOTHING"

@@ -9,7 +9,8 @@ import pytest
 from sqlalchemy import select
 
 from portal import clock
-from portal.billing import lookback, reconciliation
+from portal.billing import comparing, lookback, reconciliation
+from portal.billing.drift_book import Totals
 from portal.database import db
 from portal.gateways.base import GatewayUnknown, Outcome, PaymentSnapshot
 from portal.models import Case, CaseKind, GatewayName
@@ -23,17 +24,17 @@ def test_one_gateway_s_failure_does_not_hide_the_other_s_list(
     """The other list is compared all the same, and the operator is told of the failure afterwards."""
     compared = []
 
-    def compare(name: GatewayName, *_when: object) -> lookback.Findings:
-        compared.append(name)
-        if name is broken:
+    def walk(self: comparing.Comparison) -> Totals:
+        compared.append(self.gateway)
+        if self.gateway is broken:
             raise GatewayUnknown(detail="no list today")
-        return lookback.Findings(listed=1)
+        return Totals(there_count=1)
 
-    monkeypatch.setattr(lookback, "compare", compare)
+    monkeypatch.setattr(comparing.Comparison, "walk", walk)
     now = clock.now()
     with desk.app.app_context(), pytest.raises(GatewayUnknown, match=GatewayUnknown().message):
         reconciliation.reconcile(now, now - timedelta(days=1))
-    assert sorted(compared) == sorted(GatewayName)
+    assert sorted(compared) == sorted([*GatewayName] * 2)  # yesterday and today
 
 
 def test_money_for_an_order_of_the_other_gateway_says_so(desk: Desk) -> None:
@@ -41,6 +42,6 @@ def test_money_for_an_order_of_the_other_gateway_says_so(desk: Desk) -> None:
     order = desk.customer().order("cloudpayments")["transaction_id"]
     told = PaymentSnapshot("22e18a2f", Outcome.SUCCEEDED, Decimal("990.00"), "RUB", order, test=True)
     with desk.app.app_context():
-        lookback._compare(GatewayName.YOOKASSA, told, clock.now(), lookback.Findings())
+        lookback.hear(GatewayName.YOOKASSA, told, clock.now())
         case = db.session.scalars(select(Case)).one()
         assert (case.kind, case.payment_id is None) == (CaseKind.GATEWAY_MISMATCH, False)

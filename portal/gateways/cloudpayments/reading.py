@@ -131,6 +131,8 @@ def payment(model: Mapping[str, Any]) -> PaymentSnapshot:
         else None,
         failure_code=reason if outcome is Outcome.FAILED and reason != "0" else None,
         happened_at=happened_at(model),
+        created_at=moment(model.get("CreatedDateIso")),
+        fee=fee_of(model.get("TotalFee")) if outcome is Outcome.SUCCEEDED else None,
         needs_payer=text(model, "Status") == "AwaitingAuthentication",
     )
 
@@ -148,6 +150,7 @@ def refund(model: Mapping[str, Any]) -> RefundSnapshot:
         currency=text(model, "Currency") or "",
         failure_code=reason if outcome is Outcome.FAILED and reason != "0" else None,
         happened_at=happened_at(model),
+        created_at=moment(model.get("CreatedDateIso")),
     )
 
 
@@ -179,6 +182,14 @@ def amount_of(model: Mapping[str, Any]) -> Decimal:
         return money(value)
     except NotAnAmount as error:
         raise GatewayUnknown(detail=f"an unreadable amount: {error}") from error
+
+
+def fee_of(value: object) -> Decimal | None:
+    """``TotalFee``: a JSON number of the API, a text of a notification; ``None`` where it does not say."""
+    try:
+        return money(value) if isinstance(value, str | int | Decimal) else None
+    except NotAnAmount:
+        return None
 
 
 def happened_at(model: Mapping[str, Any]) -> datetime | None:

@@ -82,6 +82,8 @@ def payment(told: Mapping[str, Any], accept_url: Callable[[str], bool]) -> Payme
         saved_method=_saved(method),
         failure_code=_reason(told) if outcome is Outcome.FAILED else None,
         happened_at=moment(told.get("captured_at")),
+        created_at=moment(told.get("created_at")),
+        fee=_fee(told, amount) if outcome is Outcome.SUCCEEDED else None,
         confirmation_url=_confirmation_url(told, accept_url),
         needs_payer=outcome is Outcome.PENDING and bool(_part(told, "confirmation")),
     )
@@ -102,6 +104,7 @@ def refund(told: Mapping[str, Any]) -> RefundSnapshot:
         currency=currency,
         failure_code=_reason(told) if outcome is Outcome.FAILED else None,
         happened_at=moment(told.get("created_at")),
+        created_at=moment(told.get("created_at")),
     )
 
 
@@ -154,6 +157,15 @@ def _amount(told: Mapping[str, Any], name: str = "amount") -> tuple[Decimal, str
         return money(value), currency
     except NotAnAmount as error:
         raise GatewayUnknown(detail=f"an unreadable amount: {error}") from error
+
+
+def _fee(told: Mapping[str, Any], amount: Decimal) -> Decimal | None:
+    """What does not reach the shop: the fee with its VAT. ``None`` where YooKassa does not say."""
+    try:
+        income, _ = _amount(told, "income_amount")
+    except GatewayUnknown:
+        return None
+    return amount - income if income <= amount else None
 
 
 def _part(told: Mapping[str, Any], name: str) -> Mapping[str, Any]:
