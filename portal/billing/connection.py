@@ -44,6 +44,11 @@ class Address:
     url: str
     heard_at: datetime | None
 
+    @property
+    def is_kept(self) -> bool:
+        """Whether such a notification leaves a row: Check is a question, which is answered and forgotten."""
+        return self.kind != "check"
+
 
 @dataclass(frozen=True, slots=True)
 class Answer:
