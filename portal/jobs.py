@@ -7,13 +7,20 @@ what is left to do, and a sweep hands out again what was lost (law 8 of the desi
 from __future__ import annotations
 
 import logging
+import re
 from collections.abc import Callable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import datetime
 from typing import Any, TypeVar
 
 from flask import Flask, Response, current_app, g, has_request_context
 from redis import Redis
 from redis.exceptions import RedisError
-from rq import Queue
+from rq import Queue, Worker
+from rq.exceptions import InvalidJobOperation, NoSuchJobError
+from rq.job import Job
+from rq.registry import FailedJobRegistry, StartedJobRegistry
 from rq.serializers import JSONSerializer
 
 from portal.database import after_commit
@@ -24,6 +31,7 @@ _Verb = TypeVar("_Verb", bound=Callable[..., Any])
 
 QUEUE = "portal"
 JOB_SECONDS = 120
+_OPAQUE = re.compile(r"[0-9A-Za-z+/=_-]{16,}|[0-9][0-9 -]{11,}[0-9]", re.ASCII)
 #: With so many jobs waiting, work that can wait in its row is not handed out.
 PLENTY = 1000
 
@@ -113,3 +121,74 @@ def _send(bound: Queue, verb: Callable[..., Any], ids: tuple[int, ...]) -> bool:
         log.warning("Job %s%r is left to the sweep: Redis says %s", verb.__name__, ids, type(error).__name__)
         return False
     return True
+
+
+@dataclass(frozen=True, slots=True)
+class FailedJob:
+    """A job that ended with an exception: which verb with which ids, when, and the exception's last line."""
+
+    id: str
+    verb: str
+    ids: str
+    ended_at: datetime | None
+    error: str
+
+
+@dataclass(frozen=True, slots=True)
+class State:
+    """The queue in numbers."""
+
+    waiting: int
+    running: int
+    failed: int
+    workers: int
+
+
+def state() -> State:
+    """How the queue stands. Raises RedisError while Redis is away."""
+    bound = queue()
+    running = StartedJobRegistry(queue=bound).get_job_count(cleanup=False)
+    return State(bound.count, running, _failed().get_job_count(cleanup=False), workers_alive())
+
+
+def workers_alive() -> int:
+    """How many workers have said lately that they live. Raises RedisError."""
+    return len(Worker.all(queue=queue()))
+
+
+def failures(limit: int) -> list[FailedJob]:
+    """The jobs that failed last, newest first."""
+    bound = queue()
+    ids = list(reversed(_failed().get_job_ids()))[:limit]
+    found = Job.fetch_many(ids, connection=bound.connection, serializer=JSONSerializer)
+    return [_told(job) for job in found if job is not None]
+
+
+def failed_ids() -> list[str]:
+    """Every failed job."""
+    return list(_failed().get_job_ids())
+
+
+def retry(job_id: str) -> None:
+    """Queue a failed job again; one that is gone is left alone."""
+    with suppress(NoSuchJobError, InvalidJobOperation):
+        _failed().requeue(job_id)
+
+
+def forget(job_id: str) -> None:
+    """Delete a failed job."""
+    with suppress(NoSuchJobError):
+        _failed().remove(job_id, delete_job=True)
+
+
+def _failed() -> FailedJobRegistry:
+    return FailedJobRegistry(queue=queue())
+
+
+def _told(job: Job) -> FailedJob:
+    result = job.latest_result()
+    lines = ((result.exc_string if result else "") or "").strip().splitlines()
+    # A message may quote what it was given: whatever could be a key or a number of a card is left out.
+    error = _OPAQUE.sub("••••", lines[-1])[:200] if lines else ""
+    ids = ", ".join(str(one) for one in job.args)
+    return FailedJob(job.id, (job.func_name or "").rpartition("portal.")[2], ids, job.ended_at, error)

@@ -21,7 +21,7 @@ from sqlalchemy import Connection, text
 from sqlalchemy.exc import SQLAlchemyError
 
 from portal import clock
-from portal.billing import figures, sweep
+from portal.billing import figures, machinery, sweep
 from portal.database import db
 
 log = logging.getLogger(__name__)
@@ -90,7 +90,8 @@ def _sweep_while(goes_on: Callable[[], bool], stop: threading.Event) -> None:
     next_figures = 0.0
     while goes_on():
         try:
-            sweep.sweep(clock.now())
+            done = sweep.sweep(clock.now())
+            machinery.ran(machinery.SWEEP, str(done), clock.now())
             if time.monotonic() >= next_figures:
                 # While days of a long past wait to be added up, after every sweep; then now and then.
                 waiting = figures.close_days(clock.now())
@@ -98,4 +99,13 @@ def _sweep_while(goes_on: Callable[[], bool], stop: threading.Event) -> None:
         except SQLAlchemyError as error:
             log.warning("A sweep was cut short: %s", type(error).__name__)
             db.session.remove()
+            _note_failure(error)
         stop.wait(EVERY)
+
+
+def _note_failure(error: SQLAlchemyError) -> None:
+    """For the desk's page; a database that is away cannot be told of it."""
+    try:
+        machinery.failed(machinery.SWEEP, type(error).__name__, clock.now())
+    except SQLAlchemyError:
+        db.session.remove()

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from flask import Flask
 
 from portal.admin.desk import build
+from portal.admin.jobs import alarms_in_words
 from portal.admin.labels import LABELS
 from portal.admin.story import said
 from portal.admin.waiting import waiting_in
@@ -17,4 +18,5 @@ def init_app(app: Flask) -> None:
     nonce: Callable[[], str] = app.jinja_env.globals["csp_nonce"]  # type: ignore[assignment]  # web.headers put it there
     build(nonce).init_app(app)
     app.add_template_global(waiting_in)
+    app.add_template_global(alarms_in_words, "desk_alarms")
     app.jinja_env.globals |= {"desk_said": said, "desk_labels": LABELS}

@@ -14,6 +14,7 @@ from portal.admin.cases import Cases
 from portal.admin.catalogue import Plans
 from portal.admin.connection import Connection
 from portal.admin.events import Events
+from portal.admin.jobs import Jobs
 from portal.admin.letters import Letters
 from portal.admin.money import Methods, Periods, Refunds, Subscriptions
 from portal.admin.operators import Operators
@@ -66,6 +67,7 @@ PAGES: tuple[tuple[str, str, str, type[Room]], ...] = (
     ("Цифры", "Реестр по дням", "register", Register),
     ("Магазин", "Цена для подписчиков", "price-moves", PriceMoves),
     ("Работа", "Сверка", "reconciliation", Reconciliation),
+    ("Надзор", "Задачи", "jobs", Jobs),
     ("Магазин", "Настройки", "settings", Settings),
     ("Магазин", "Подключение", "connection", Connection),
     ("Магазин", "Ключи товара", "api-keys", ApiKeys),

@@ -63,7 +63,7 @@ class Findings:
 def claim(now: datetime) -> list[Look]:
     """The looks that are due, taken by this process. The first time of all only sets the mark."""
     looked = select(func.count()).where(
-        _settings.c.name.in_([_mark(name) for name in doors.are_open()]), _settings.c.updated_at > now - EVERY
+        _settings.c.name.in_([mark(name) for name in doors.are_open()]), _settings.c.updated_at > now - EVERY
     )
     with transaction() as session:
         if session.execute(looked).scalar_one() == len(doors.are_open()):
@@ -78,7 +78,7 @@ def look_back(look: Look, now: datetime) -> Findings:
     """
     findings = compare(look.gateway, look.since, now)
     with transaction() as session:
-        marked = update(_settings).where(_settings.c.name == _mark(look.gateway))
+        marked = update(_settings).where(_settings.c.name == mark(look.gateway))
         session.execute(marked.values(value=now.isoformat()))
     return findings
 
@@ -162,12 +162,12 @@ def hear(gateway: GatewayName, told: PaymentSnapshot, now: datetime) -> Verdict:
 def _claim(name: GatewayName, now: datetime) -> datetime | None:
     """Until when the list was looked at before, if it is this process's turn to look again."""
     with transaction() as session:
-        first = insert(_settings).values(name=_mark(name), value=now.isoformat(), updated_at=now)
+        first = insert(_settings).values(name=mark(name), value=now.isoformat(), updated_at=now)
         if changed(session.execute(first.on_conflict_do_nothing(index_elements=["name"]))):
             return None
         taken = (
             update(_settings)
-            .where(_settings.c.name == _mark(name), _settings.c.updated_at <= now - EVERY)
+            .where(_settings.c.name == mark(name), _settings.c.updated_at <= now - EVERY)
             .values(updated_at=now)
             .returning(_settings.c.value)
         )
@@ -175,6 +175,6 @@ def _claim(name: GatewayName, now: datetime) -> datetime | None:
     return datetime.fromisoformat(until) if until else None
 
 
-def _mark(name: GatewayName) -> str:
+def mark(name: GatewayName) -> str:
     """The mark of the last good look stands beside the settings, by a name that no setting has."""
     return f"listed until: {name.value}"

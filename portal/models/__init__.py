@@ -31,6 +31,7 @@ from portal.models.reconciliation import (
 from portal.models.recovery_code import RecoveryCode
 from portal.models.refund import Refund, RefundSource, RefundStatus
 from portal.models.replay import Replay
+from portal.models.schedule_run import ScheduleRun
 from portal.models.setting import Setting
 from portal.models.subscription import Subscription, SubscriptionStatus
 from portal.models.usage_record import UsageRecord
@@ -85,6 +86,7 @@ __all__ = [
     "Revocation",
     "Role",
     "RunOrigin",
+    "ScheduleRun",
     "Setting",
     "Subscription",
     "SubscriptionStatus",

@@ -18,7 +18,8 @@ from sqlalchemy import func, select
 from sqlalchemy.exc import SQLAlchemyError
 
 from portal import clock, jobs
-from portal.billing import notices
+from portal.billing import machinery, notices
+from portal.billing.machinery import Alarm
 from portal.database import db
 from portal.models import Case, EventStatus, Notification, Payment, Subscription, WebhookEvent
 
@@ -101,6 +102,11 @@ class _Numbers:
                 yield family
             for name, words, query in (*_COUNTED, _letters()):
                 yield GaugeMetricFamily(name, words, value=connection.execute(query).scalar_one())
+        silent = machinery.alarms(clock.now())
+        alarms = GaugeMetricFamily("portal_alarm", "What is silent that should not be.", labels=["what"])
+        for alarm in Alarm:
+            alarms.add_metric([alarm.value], alarm in silent)
+        yield alarms
 
 
 _GROUPED: tuple[tuple[str, str, tuple[Any, ...]], ...] = (

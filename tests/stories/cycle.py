@@ -206,7 +206,7 @@ def begin(
 def _leave_the_lists_alone(app: Flask) -> None:
     """Nobody looks through the gateways' lists: what is found is found by the row that waits for it."""
     with app.app_context(), db.engine.begin() as connection:
-        far = {lookback._mark(gateway): "2026-01-01T00:00:00+00:00" for gateway in GatewayName}
+        far = {lookback.mark(gateway): "2026-01-01T00:00:00+00:00" for gateway in GatewayName}
         far[comparing_runs.MARK] = "2100-01-01"
         for name, value in far.items():
             mark = {"name": name, "value": value}
