@@ -1,1 +1,1 @@
-"""How quickly the product's API answers with a million usage records: ``make bench``."""
+"""How quickly the product's API and the operator's desk answer with a million rows: ``make bench``."""

@@ -26,7 +26,7 @@ _METHODS = """
 _SUBSCRIPTIONS = """
     INSERT INTO subscriptions (user_id, plan_id, status, current_period_start, current_period_end, auto_renew,
     created_at)
-    SELECT u.id, p.id, 'active', %(now)s - interval '749 days', %(now)s, false, %(now)s - interval '749 days'
+    SELECT u.id, p.id, 'active', %(now)s - interval '747 days', %(now)s, false, %(now)s - interval '747 days'
     FROM payers u
     JOIN (SELECT id, row_number() OVER (ORDER BY id) - 1 AS k FROM plans LIMIT 3) p ON p.k = u.n %% 3"""
 _CONSENTS = """
@@ -54,7 +54,7 @@ _PAYMENTS = """
     generate_series(0, %(each)s - 1) k,
     LATERAL (SELECT CASE WHEN k > 0 AND (u.n + k) %% 15 = 0 THEN 2 ELSE 1 END AS tries) t,
     LATERAL generate_series(1, t.tries) try,
-    LATERAL (SELECT %(now)s - interval '749 days' + k * interval '30 days'
+    LATERAL (SELECT %(now)s - interval '747 days' + k * interval '30 days'
         + (u.n * 7919 %% 43200) * interval '1 minute' AS begins, try = t.tries AS taken) b,
     LATERAL (SELECT least(begins - CASE WHEN k > 0 THEN interval '3 days' ELSE interval '0' END
         + (try - 1) * interval '1 day', %(now)s) AS called) w

@@ -62,6 +62,8 @@ WITH made AS MATERIALIZED (
     WHERE r.finished_at >= :since AND r.finished_at < :until AND r.status = 'succeeded'
 )"""  # noqa: S608 - constants
 
+# What the payment p brings in 30 days.
+_WORTH = "round((p.amount + p.credit) * 30 / greatest(p.period_days, 1), 2)"
 # A period that was taken back before it began was never there.
 _COUNTS = "LEAST({0}.ends_at, {0}.revoked_at) > {0}.starts_at"
 # Each use says a second time that the other ends later: that is what the index by customer and end is asked.
@@ -90,8 +92,7 @@ WITH begun AS (
     WHERE NOT EXISTS ({_OTHERS} AND q.ends_at >= s.at AND q.starts_at <= s.at
         AND (LEAST(q.ends_at, q.revoked_at), q.id) > (s.at, s.id))
 ), facts AS (
-    SELECT e.at, {_DIMENSIONS}, e.name, e.detail,
-    round((p.amount + p.credit) * 30 / greatest(p.period_days, 1), 2) AS amount
+    SELECT e.at, {_DIMENSIONS}, e.name, e.detail, {_WORTH} AS amount
     FROM events e JOIN payments p ON p.id = e.payment_id
 )"""  # noqa: S608 - constants
 
@@ -135,6 +136,13 @@ _ADDED_UP = f"""
 SELECT (at AT TIME ZONE :zone)::date AS day, {_DIMENSIONS}, name, detail, count(*) AS n, sum(amount) AS amount
 FROM facts GROUP BY 1, 2, 3, 4, 5, 6, 7, 8"""  # noqa: S608 - constants
 
+#: The paid periods that run at :moment, a line for each kind: as many as have begun before it and not ended.
+RUNNING = f"""
+SELECT {_DIMENSIONS}, 'began' AS name, count(*) AS n, sum({_WORTH}) AS amount
+FROM (
+    SELECT payment_id FROM purchased_plans s
+    WHERE s.starts_at < :moment AND LEAST(s.ends_at, s.revoked_at) >= :moment
+) running JOIN payments p ON p.id = running.payment_id GROUP BY {_DIMENSIONS}"""  # noqa: S608 - constants
 #: The figures of a family, a line for each day and kind.
 FIGURES = {
     FigureFamily.PAYMENTS: _PAYMENTS + _ADDED_UP,

@@ -16,7 +16,7 @@ from zoneinfo import ZoneInfo
 from sqlalchemy import Connection, delete, insert, select, text
 
 from portal import running
-from portal.billing.figure_queries import FIGURES, UNDECIDED
+from portal.billing.figure_queries import FIGURES, RUNNING, UNDECIDED
 from portal.database import exclusive, transaction
 from portal.models import DailyFigure, FigureDay, FigureFamily, FigureTouch
 
@@ -113,6 +113,12 @@ def count(connection: Connection, family: FigureFamily, days: Stretch, now: date
     return [dict(row) for row in connection.execute(text(FIGURES[family]), asked).mappings()]
 
 
+def running_before(connection: Connection, day: date, now: datetime) -> list[dict[str, Any]]:
+    """The paid periods that ran when *day* began, straight from the rows: what ended before is not read."""
+    moment = min(calendar().starts(day), now)
+    return [dict(row) for row in connection.execute(text(RUNNING), {"moment": moment}).mappings()]
+
+
 def close_days(now: datetime) -> int:
     """Add up some of the days that are over, the latest first; say how many days of a family were closed.
 
@@ -129,10 +135,12 @@ def close_days(now: datetime) -> int:
         return sum(_close(connection, family, past, now) for family in FigureFamily)
 
 
-def close_all(now: datetime) -> None:
-    """Add up every day that is over."""
-    while close_days(now):
-        pass
+def close_all(now: datetime) -> int:
+    """Add up every day that is over; say how many days of a family were closed."""
+    closed = 0
+    while done := close_days(now):
+        closed += done
+    return closed
 
 
 def forget() -> None:

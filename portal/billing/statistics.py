@@ -28,6 +28,8 @@ _figures: Any = DailyFigure.__table__
 #: Longer windows are shown by weeks, then by months.
 DAYS_BY_DAY = 45
 DAYS_BY_WEEK = 200
+#: With more days before the window not added up, its beginning is read from the periods that ran then.
+MOST_WAITING = 7
 #: So many renewals without an explanation are named; all of them are counted.
 NAMED = 50
 
@@ -216,33 +218,38 @@ def _stored(
 def _before(connection: Connection, question: Question, now: datetime) -> dict[str, Tally]:
     """The plans that ran when the window began: all that had begun and not ended."""
     touched = figures.touched_days(connection)
-    family = FigureFamily.PERIODS
-    asked = select(
-        _figures.c.plan_code, _figures.c.name, func.sum(_figures.c.n), func.sum(_figures.c.amount)
-    ).where(
+    first = figures.first_day(connection) or question.since
+    past = Stretch(min(first, question.since), question.since)
+    closed = figures.closed_days(connection, FigureFamily.PERIODS, past, now) - touched
+    waiting = [day for day in past if day not in closed]
+    if len(waiting) > MOST_WAITING:
+        found = figures.running_before(connection, question.since, now)
+    else:
+        found = _stood(connection, question, now, touched)
+        for days in figures.stretches(waiting):
+            found += figures.count(connection, FigureFamily.PERIODS, days, now)
+    running: dict[str, Tally] = {}
+    for row in found:
+        if question.fits(row) and row["name"] in _STANDING:
+            plan, tally = row["plan_code"], Tally(int(row["n"]), row["amount"])
+            had = running.get(plan, Tally())
+            running[plan] = had + tally if row["name"] == "began" else had - tally
+    return running
+
+
+def _stood(
+    connection: Connection, question: Question, now: datetime, touched: set[date]
+) -> list[dict[str, Any]]:
+    """What began and ended on closed days before the window, by kind."""
+    kinds = [_figures.c[name] for name in ("gateway", "billing_mode", "test_mode", "plan_code", "name")]
+    sums = (func.sum(_figures.c.n).label("n"), func.sum(_figures.c.amount).label("amount"))
+    asked = select(*kinds, *sums).where(
         *_asked_for(question, now, touched),
-        _figures.c.family == family,
+        _figures.c.family == FigureFamily.PERIODS,
         _figures.c.day < question.since,
         _figures.c.name.in_(_STANDING),
     )
-    found = [
-        (plan, name, Tally(int(n), amount))
-        for plan, name, n, amount in connection.execute(asked.group_by(_figures.c.plan_code, _figures.c.name))
-    ]
-    first = figures.first_day(connection) or question.since
-    past = Stretch(min(first, question.since), question.since)
-    closed = figures.closed_days(connection, family, past, now) - touched
-    for days in figures.stretches(day for day in past if day not in closed):
-        found += [
-            (row["plan_code"], row["name"], Tally(row["n"], row["amount"]))
-            for row in figures.count(connection, family, days, now)
-            if question.fits(row) and row["name"] in _STANDING
-        ]
-    running: dict[str, Tally] = {}
-    for plan, name, tally in found:
-        had = running.get(plan, Tally())
-        running[plan] = had + tally if name == "began" else had - tally
-    return running
+    return [dict(row) for row in connection.execute(asked.group_by(*kinds)).mappings()]
 
 
 def _asked_for(question: Question, now: datetime, touched: set[date]) -> list[Any]:

@@ -10,8 +10,9 @@ import click
 from flask.cli import with_appcontext
 
 from portal import clock
-from portal.billing import invariants, plans, reconciliation, recount, renewals, sweep, tending
+from portal.billing import figures, invariants, plans, reconciliation, recount, renewals, sweep, tending
 from portal.errors import PortalError
+from portal.models import FigureFamily
 
 
 @click.command("create-extended-plans")
@@ -92,6 +93,16 @@ def update_email_counts() -> None:
     )
 
 
+@click.command("close-days")
+@with_appcontext
+def close_days() -> None:
+    """Add up every day that is over for the statistics; the scheduler does it too, some days at a time."""
+    closed = figures.close_all(clock.now())
+    click.echo(
+        f"Days added up, each counted once for each of {len(FigureFamily)} kinds of figures: {closed}."
+    )
+
+
 def _since(words: str, now: datetime) -> datetime:
     """A date, a moment, or so many days ago."""
     if days := re.fullmatch(r"(\d{1,4})d", words):
@@ -111,4 +122,5 @@ COMMANDS = (
     renew_due,
     send_notices,
     update_email_counts,
+    close_days,
 )

@@ -15,6 +15,7 @@ from flask import Flask
 from sqlalchemy import event, func, select, text, update
 
 from dev.bench import payments as bench
+from portal import clock
 from portal.billing import figures, statistics
 from portal.billing.statistics import Question, Tally
 from portal.database import db, transaction
@@ -251,6 +252,28 @@ def test_a_month_of_a_large_shop_walks_through_no_table(now: datetime, database_
                 plan = connection.exec_driver_sql(f"EXPLAIN {statement}", values).scalars().all()
                 walked = [line for line in plan if "Seq Scan on" in line]
                 assert not [line for line in walked if "payments" in line or "purchased" in line], plan
+
+
+def test_a_past_that_is_not_added_up_is_not_counted_day_by_day(database_url: str, context: Flask) -> None:
+    """The plans that ran when the window began are the same, and come from one look, before any day is
+    closed; the command closes them all.
+    """
+    now = clock.now()
+    today = figures.calendar().day(now)
+    with psycopg.connect(database_url.replace("+psycopg", "")) as connection:
+        bench.fill(connection, 1000, now)
+    question = Question(today - timedelta(days=29), today, test=True)
+    with statements() as asked:
+        numbers = statistics.read(question, now)
+    assert len([one for one, _ in asked if "FROM purchased_plans" in one]) <= 4
+    assert sum(tally.n for tally in numbers.before.values()) > 30
+
+    said = context.test_cli_runner().invoke(args=["close-days"]).output
+    assert (
+        said == f"Days added up, each counted once for each of 3 kinds of figures: {how_many(FigureDay)}.\n"
+    )
+    assert figures.close_days(now) == 0
+    assert statistics.read(question, now).before == numbers.before
 
 
 @contextmanager

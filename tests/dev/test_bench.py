@@ -12,11 +12,16 @@ from flask import Flask
 from werkzeug.serving import make_server
 
 from dev.bench import __main__ as bench
-from dev.bench import rows
+from dev.bench import desk as pages
+from dev.bench import payments, rows
 from dev.bench.calls import Product, Timing
 from dev.bench.rows import Size
+from portal.accounts import operators
 from portal.billing import api_keys, invariants, recount
+from portal.billing.audit import COMMAND_LINE
 from portal.clock import now
+from portal.models import Role
+from tests.desk import Desk
 
 SIZE = Size(customers=10, records=600)
 
@@ -73,3 +78,38 @@ def test_the_verdict(slowest: float, walked: int, code: int, capsys: pytest.Capt
     timing = Timing("usage", (0.001,) * 98 + (slowest,) * 2)
     assert bench._verdict([timing], {"usage_records": walked, "users": 0}) == code
     assert ("usage_records" in capsys.readouterr().out) == bool(walked)
+
+
+@pytest.fixture
+def operator(desk: Desk, database_url: str) -> pages.Operator:
+    """The benchmark's operator at a small shop, not signed in."""
+    with psycopg.connect(database_url.replace("+psycopg", "")) as connection:
+        assert payments.fill(connection, 500, datetime.now(UTC)) > 500
+    found = pages.Operator(desk.url)
+    with desk.app.app_context():
+        operators.create(pages.EMAIL, found.password, Role.VIEWER, COMMAND_LINE, now())
+    return found
+
+
+def test_the_pages_come(operator: pages.Operator) -> None:
+    """Every page of the desk is answered and timed as often as was asked."""
+    operator.sign_in()
+    found = [operator.look(name, 2) for name in pages.PAGES]
+    assert [(one.kind, len(one.waited)) for one in found] == [(name, 2) for name in pages.PAGES]
+
+
+def test_a_closed_desk_ends_the_run(operator: pages.Operator) -> None:
+    """A redirect to the door is no page, and a wrong password opens nothing."""
+    with pytest.raises(RuntimeError, match="answered 30"):
+        operator.look("payments", 1)
+    operator.password = "another one"
+    with pytest.raises(RuntimeError, match="/login answered 4"):
+        operator.sign_in()
+
+
+@pytest.mark.parametrize(("slow", "code"), ((1, 0), (2, 1)))
+def test_the_verdict_on_pages(slow: int, code: int, capsys: pytest.CaptureFixture[str]) -> None:
+    """One page of thirty may be late, two may not."""
+    timing = Timing("30 days", (0.300,) * (30 - slow) + (0.301,) * slow)
+    assert bench._page_verdict([timing]) == code
+    assert ("broken" in capsys.readouterr().out) == bool(code)
