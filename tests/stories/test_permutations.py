@@ -24,13 +24,35 @@ from config import Config
 from portal import clock
 from portal.billing import sweep
 from portal.database import db
-from portal.models import Case, Notification, PurchasedPlan, Refund, Subscription, WebhookEvent
+from portal.models import (
+    Case,
+    GatewayCall,
+    Notification,
+    PaymentMove,
+    PurchasedPlan,
+    Refund,
+    Subscription,
+    WebhookEvent,
+)
 from tests.desk import Desk, LiveSandbox
 from tests.stories import cloudpayments_bodies as bodies
 from tests.stories.till import Till, in_process, open_till
 
 DECLINED, PAYS = "4444444444444444", "4242424242424242"
 CHECK_ANSWERS = {"pending": 0, "failed": 0, "authorized": 13, "succeeded": 13}
+
+
+#: What followed from an order, in the order in which it may go.
+FORGOTTEN = (
+    PaymentMove,
+    GatewayCall,
+    Notification,
+    Refund,
+    PurchasedPlan,
+    Subscription,
+    Case,
+    WebhookEvent,
+)
 
 
 @dataclass
@@ -44,7 +66,7 @@ class History:
     def rewind(self) -> None:
         """Let the portal forget everything but the order itself, as it was when it was made."""
         with self.till.app.app_context(), db.engine.begin() as connection:
-            for model in (Notification, Refund, PurchasedPlan, Subscription, Case, WebhookEvent):
+            for model in FORGOTTEN:
                 connection.execute(delete(model))
             connection.execute(
                 text(

@@ -13,7 +13,7 @@ import pytest
 from flask import Flask
 from sqlalchemy import Index, false, select
 
-from portal.billing import judging, obstacles, refunds, renewals, settlement
+from portal.billing import judging, moves, obstacles, refunds, renewals, settlement
 from portal.database import db, transaction
 from portal.gateways.base import Outcome
 from portal.models import Consent, Payment, PaymentMethod
@@ -77,7 +77,8 @@ def any_word_fits(patch: pytest.MonkeyPatch) -> None:
 
 def any_move_is_allowed(patch: pytest.MonkeyPatch) -> None:
     """Law 7: nobody looks at the table, and a late refusal undoes a payment."""
-    patch.setattr(settlement, "may_move", lambda *_: True)
+    for room in (settlement, moves):
+        patch.setattr(room, "may_move", lambda *_: True)
 
 
 def a_withdrawal_is_not_read(patch: pytest.MonkeyPatch) -> None:

@@ -64,6 +64,8 @@ def to_the_end(cycle: Cycle) -> None:
 AS_IT_WAS = """
 DELETE FROM cases;
 DELETE FROM notifications WHERE kind = 'renewal_failed';
+DELETE FROM payment_moves WHERE payment_id IN (SELECT id FROM payments WHERE purpose = 'renewal');
+DELETE FROM gateway_calls WHERE payment_id IN (SELECT id FROM payments WHERE purpose = 'renewal');
 DELETE FROM payments WHERE purpose = 'renewal';
 UPDATE payment_methods SET stopped_at = NULL, stop_code = NULL;
 UPDATE subscriptions SET status = 'active', charge_due_at = '{0}', charge_look_at = '{0}',

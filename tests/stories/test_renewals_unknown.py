@@ -127,7 +127,7 @@ def test_the_customer_is_told_the_truth(desk: Desk, recurring: None, gateway: st
     later(desk, "26d")
     spoil(desk, gateway, CALL[gateway], "http_500_after_commit")
     for operation in LOOK[gateway]:
-        spoil(desk, gateway, operation, "http_500", times=20)
+        spoil(desk, gateway, operation, "http_500", times=200)
     later(desk, "1d")
     later(desk, "5m")
 
