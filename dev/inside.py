@@ -37,7 +37,9 @@ def main(arguments: list[str]) -> None:
     except CannotStart as error:
         sys.exit(str(error))
     os.chdir(ROOT)
-    os.execve(sys.executable, [sys.executable, "-m", "flask", "--app", "wsgi", *arguments], told)  # noqa: S606 - no shell is the point
+    words = [sys.executable, "-m", "flask", "--app", "wsgi", *arguments]
+    # A list of words that no shell reads: nothing in an argument can become a command.
+    os.execve(sys.executable, words, told)  # noqa: S606 - see above
 
 
 if __name__ == "__main__":

@@ -96,7 +96,9 @@ def spawn(
             user=user,
             group=group,
             extra_groups=[] if account else None,
-            preexec_fn=die_with_parent(orphaned),  # noqa: PLW1509 - calls only prctl, which is loaded already
+            # Python warns of code between fork and exec: another thread may have held a lock. This is one
+            # system call through a function that is loaded already; it takes none.
+            preexec_fn=die_with_parent(orphaned),  # noqa: PLW1509 - see above
         )
 
 

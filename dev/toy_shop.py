@@ -29,7 +29,7 @@ from portal.billing import plans
 from portal.sandbox.app import create_sandbox
 from portal.sandbox.config import SandboxConfig
 
-PASSWORD = "three calm herons"  # noqa: S105 - of people who live for a minute
+PASSWORD = "three calm herons"  # noqa: S105 - of invented customers of a throw-away database
 #: A card that both sandbox gateways accept without a 3-D Secure page.
 CARD = "5555555555554444"
 

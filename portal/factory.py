@@ -13,6 +13,7 @@ from portal import admin, cli, clock, jobs, logs, models, secrets, web
 from portal.database import ENGINE_OPTIONS, db, migrate
 from portal.extensions import babel, csrf, limiter, login_manager
 from portal.mail import Mailer
+from portal.web import headers
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -42,7 +43,7 @@ def build(config: environment.Config | None = None) -> Flask:
     limiter.init_app(app)
     login_manager.init_app(app)
     web.init_app(app, config)
-    admin.init_app(app)
+    admin.init_app(app, headers.nonce)
     cli.init_app(app)
     app.shell_context_processor(lambda: {"db": db, "models": models})
     return app

@@ -19,6 +19,11 @@ _OUTCOMES = "outcome IN ('moved', 'stopped', 'left', 'called_off')"
 
 def upgrade() -> None:
     """Apply it."""
+    _moves()
+    _notices()
+
+
+def _moves() -> None:
     op.create_table(
         "price_moves",
         sa.Column("id", sa.BigInteger(), sa.Identity(always=False), nullable=False),
@@ -42,6 +47,9 @@ def upgrade() -> None:
         unique=True,
         postgresql_where=sa.text("ended_at IS NULL"),
     )
+
+
+def _notices() -> None:
     op.create_table(
         "price_notices",
         sa.Column("id", sa.BigInteger(), sa.Identity(always=False), nullable=False),

@@ -28,7 +28,7 @@ SEEN_EVERY = timedelta(minutes=1)
 class Missing(StrEnum):
     """What is wanted next."""
 
-    PASSWORD = "password"  # noqa: S105 - a word, not a secret
+    PASSWORD = "password"  # noqa: S105 - the name of a form field, not a password
     CODE = "code"
     #: A second factor must be set up first.
     ENROLMENT = "enrolment"

@@ -13,9 +13,8 @@ from portal.admin.story import said
 from portal.admin.waiting import waiting_in
 
 
-def init_app(app: Flask) -> None:
-    """Put the desk at /admin/."""
-    nonce: Callable[[], str] = app.jinja_env.globals["csp_nonce"]  # type: ignore[assignment]  # web.headers put it there
+def init_app(app: Flask, nonce: Callable[[], str]) -> None:
+    """Put the desk at /admin/; *nonce* is what the answer's Content-Security-Policy lets through."""
     build(nonce).init_app(app)
     app.add_template_global(waiting_in)
     app.add_template_global(alarms_in_words, "desk_alarms")

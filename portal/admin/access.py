@@ -6,6 +6,7 @@ is the owner's.
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable
 from typing import Any, TypeVar
 
@@ -14,11 +15,10 @@ from flask.typing import ResponseReturnValue
 from flask_admin import AdminIndexView, BaseView
 from flask_login import current_user
 
-from portal.accounts import desk_door
+from portal.accounts import desk_door, present
 from portal.accounts.wall_clock import wall_now
-from portal.billing.audit import Actor
 from portal.errors import NotAllowed
-from portal.models import Role, User
+from portal.models import Role
 
 _View = TypeVar("_View", bound=Callable[..., Any])
 
@@ -27,11 +27,15 @@ _READING = frozenset({"GET", "HEAD", "OPTIONS"})
 _WRITING = frozenset({"create_view", "edit_view", "delete_view", "action_view", "ajax_update"})
 
 
+#: What :func:`needs` said of a view: its least role, and whether it asks once more who is there.
+_MARKED: dict[Callable[..., Any], tuple[Role, bool]] = {}
+
+
 def needs(least: Role, *, fresh: bool = False) -> Callable[[_View], _View]:
     """Open this view to operators from *least* up; a *fresh* one asks once more who is there."""
 
     def mark(view: _View) -> _View:
-        view.least, view.fresh = least, fresh  # type: ignore[attr-defined]  # read back by Guarded
+        _MARKED[view] = (least, fresh)
         return view
 
     return mark
@@ -51,9 +55,10 @@ class Guarded:
 
     def asked_of(self, name: str, *, reading: bool) -> tuple[Role, bool]:
         """From which role the view *name* of this room is open, and whether it asks again who is there."""
-        view = getattr(type(self), name)
-        if hasattr(view, "least"):
-            return view.least, view.fresh
+        # Flask-Admin wraps each view; the mark is on what it wraps.
+        marked = _MARKED.get(inspect.unwrap(getattr(type(self), name)))
+        if marked is not None:
+            return marked
         writing = name in _WRITING or not reading
         return (self.least_to_write if writing else self.least), False
 
@@ -75,17 +80,6 @@ class Index(Guarded, AdminIndexView):
     """The desk's first page."""
 
 
-def actor() -> Actor:
-    """The operator at this request, for the audit."""
-    return Actor(current_user.id, current_user.email, request.remote_addr or "")
-
-
-def operator() -> User:
-    """The operator's own row."""
-    found: User = current_user._get_current_object()  # noqa: SLF001 - the proxy's documented way to its object
-    return found
-
-
 def _demand(least: Role, *, fresh: bool) -> ResponseReturnValue | None:
     """Let through, send to the door, or refuse."""
     if not current_user.is_authenticated:
@@ -93,12 +87,12 @@ def _demand(least: Role, *, fresh: bool) -> ResponseReturnValue | None:
     if not current_user.is_admin:
         abort(404)
     now, session = wall_now(), desk_door.session_of(g.session_id)
-    missing = desk_door.missing(operator(), session, now)
+    missing = desk_door.missing(present.user(), session, now)
     if missing is None:
         desk_door.note_seen(session, now)
         if not current_user.may(least):
             raise NotAllowed(f"Это действие открыто с роли «{ROLES[least]}».")
-        if fresh and desk_door.missing_for_money(operator(), session, now):
+        if fresh and desk_door.missing_for_money(present.user(), session, now):
             return redirect(url_for("desk_door.prove", next=_way_back(), money="1"), 303)
         return None
     return redirect(url_for("desk_door.prove", next=_way_back()), 303)

@@ -7,7 +7,8 @@ from flask.typing import ResponseReturnValue
 from flask_admin import expose
 
 from portal import clock
-from portal.admin.access import Room, actor, needs
+from portal.accounts import present
+from portal.admin.access import Room, needs
 from portal.billing import api_keys
 from portal.errors import PortalError
 from portal.models import Role
@@ -31,7 +32,7 @@ class ApiKeys(Room):
     def create(self) -> ResponseReturnValue:
         """Make one; the answer is the only place where it can be read, so it is no redirect."""
         try:
-            key = api_keys.create(request.form.get("name", ""), clock.now(), actor())
+            key = api_keys.create(request.form.get("name", ""), clock.now(), present.actor())
         except PortalError as error:
             flash(error.message, "bad")
             return redirect(url_for(".index"), 303)
@@ -40,7 +41,7 @@ class ApiKeys(Room):
     @expose("/<int:key_id>/revoke", methods=("POST",))
     def revoke(self, key_id: int) -> ResponseReturnValue:
         """Refuse it from now on."""
-        was_valid = api_keys.revoke(min(key_id, 2**63 - 1), clock.now(), actor())
+        was_valid = api_keys.revoke(min(key_id, 2**63 - 1), clock.now(), present.actor())
         flash("Ключ отозван." if was_valid else "Ключ был отозван раньше.", "good")
         return redirect(url_for(".index"), 303)
 

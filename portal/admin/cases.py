@@ -11,8 +11,9 @@ from flask_login import current_user
 from sqlalchemy import select
 
 from portal import clock
+from portal.accounts import present
 from portal.admin import case_words
-from portal.admin.access import ROLES, actor, needs, operator
+from portal.admin.access import ROLES, needs
 from portal.admin.acts import Act, carried_out
 from portal.admin.filters import Exactly, OneOf, YesNo
 from portal.admin.rows import Rows
@@ -86,7 +87,7 @@ class Cases(Rows):
             raise NotOffered
 
         def carry_out(reason: str, form_key: str) -> str:
-            deciding.decide(number, choice, operator(), actor(), reason, form_key, clock.now())
+            deciding.decide(number, choice, present.user(), present.actor(), reason, form_key, clock.now())
             return f"Случай № {number} решён: {word(choice).text}."
 
         act = Act(
@@ -105,7 +106,7 @@ class Cases(Rows):
         """Ask the gateway once more."""
         number = _number()
         try:
-            told = asking.ask(number, actor(), clock.now())
+            told = asking.ask(number, present.actor(), clock.now())
         except PortalError as error:
             flash(error.message, "bad")
         else:
@@ -118,7 +119,7 @@ class Cases(Rows):
         """Send the letter that a renewal waits for."""
         number = _number()
         try:
-            asking.send_letter(number, actor(), clock.now())
+            asking.send_letter(number, present.actor(), clock.now())
         except PortalError as error:
             flash(error.message, "bad")
         else:

@@ -10,7 +10,8 @@ from flask.typing import ResponseReturnValue
 from flask_admin import expose
 
 from portal import clock
-from portal.admin.access import actor, needs
+from portal.accounts import present
+from portal.admin.access import needs
 from portal.admin.rows import ROW_NUMBER, Rows
 from portal.billing import catalogue
 from portal.billing.catalogue import WrongTerms
@@ -55,7 +56,9 @@ class Plans(Rows):
     @needs(Role.OWNER)
     def move_view(self) -> ResponseReturnValue:
         """One place up or down."""
-        catalogue.move(self._asked(), -1 if request.form.get("way") == "up" else 1, actor(), clock.now())
+        catalogue.move(
+            self._asked(), -1 if request.form.get("way") == "up" else 1, present.actor(), clock.now()
+        )
         return redirect(url_for(".index_view"), 303)
 
     @expose("/show/", methods=("POST",))
@@ -63,7 +66,7 @@ class Plans(Rows):
     def show_view(self) -> ResponseReturnValue:
         """Sell it, or hide it."""
         on_sale = request.form.get("on_sale") == "1"
-        if catalogue.show(self._asked(), on_sale, actor(), clock.now()):
+        if catalogue.show(self._asked(), on_sale, present.actor(), clock.now()):
             flash("Тариф в продаже." if on_sale else "Тариф убран из продажи.", "good")
         return redirect(url_for(".index_view"), 303)
 
@@ -82,9 +85,9 @@ class Plans(Rows):
             if "preview" in request.form:
                 return self._form(plan, typed, seen=catalogue.draft(typed, code=plan.code if plan else None))
             if plan is None:
-                catalogue.create(typed, actor(), clock.now())
+                catalogue.create(typed, present.actor(), clock.now())
             else:
-                catalogue.change(plan.id, typed, actor(), clock.now())
+                catalogue.change(plan.id, typed, present.actor(), clock.now())
         except WrongTerms as wrong:
             return self._form(plan, typed, errors=wrong.errors), 400
         flash("Сохранено.", "good")

@@ -15,8 +15,9 @@ from sqlalchemy import select
 from werkzeug.exceptions import NotFound as NoSuchPage
 
 from portal import clock, running
+from portal.accounts import present
 from portal.admin import bodies, change_words
-from portal.admin.access import actor, needs
+from portal.admin.access import needs
 from portal.admin.filters import Exactly, OneOf, Since, Until
 from portal.admin.rows import Rows
 from portal.admin.words import word
@@ -98,7 +99,7 @@ class Events(Rows):
         try:
             if not reason:
                 raise InvalidRequest("Напишите, почему уведомление применяется ещё раз.")
-            result = replay.again(event_id, actor(), reason, clock.now())
+            result = replay.again(event_id, present.actor(), reason, clock.now())
         except replay.NoSuchEvent:
             raise NoSuchPage from None
         except PortalError as error:
@@ -127,7 +128,7 @@ class Events(Rows):
         try:
             if asked == Range():
                 raise InvalidRequest("Задайте хотя бы одно условие.")
-            number = replaying.order(asked, actor(), request.form.get("reason", ""), clock.now())
+            number = replaying.order(asked, present.actor(), request.form.get("reason", ""), clock.now())
         except PortalError as error:
             flash(error.message, "bad")
             return redirect(f"{url_for('.rehearse_range')}?{urlencode(given)}", 303)

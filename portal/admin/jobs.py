@@ -11,7 +11,8 @@ from flask_admin import expose
 from redis.exceptions import RedisError
 
 from portal import clock, jobs
-from portal.admin.access import Room, actor, needs
+from portal.accounts import present
+from portal.admin.access import Room, needs
 from portal.admin.words import cell
 from portal.billing import machinery
 from portal.billing.audit import Actor
@@ -100,7 +101,7 @@ def _do(
     try:
         ids = which()
         if ids:
-            verb(ids, actor(), clock.now())
+            verb(ids, present.actor(), clock.now())
             flash(told.format(len(ids)), "good")
     except (RedisError, OSError):
         flash("Redis не отвечает.", "bad")

@@ -10,7 +10,8 @@ from flask_admin import expose
 from flask_login import current_user
 
 from portal import clock
-from portal.admin.access import actor, needs
+from portal.accounts import present
+from portal.admin.access import needs
 from portal.admin.acts import Act, carried_out
 from portal.admin.filters import Customer, OneOf, Since, Until, YesNo
 from portal.admin.rows import Rows
@@ -55,7 +56,7 @@ class Letters(Rows):
             abort(404)
 
         def send(reason: str, form_key: str) -> str:
-            made = on_behalf.send_again(letter.id, actor(), reason, form_key, clock.now())
+            made = on_behalf.send_again(letter.id, present.actor(), reason, form_key, clock.now())
             return f"Письмо отправляем ещё раз, это № {made}."
 
         address = db.session.get_one(User, letter.user_id).email

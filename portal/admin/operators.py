@@ -9,8 +9,8 @@ from sqlalchemy import func, select
 from werkzeug.exceptions import NotFound as NoSuchPage
 
 from portal import clock
-from portal.accounts import operators
-from portal.admin.access import ROLES, Room, actor, needs
+from portal.accounts import operators, present
+from portal.admin.access import ROLES, Room, needs
 from portal.database import db
 from portal.errors import InvalidRequest, NotFound, PortalError
 from portal.models import Role, User, UserSession
@@ -52,7 +52,7 @@ class Operators(Room):
             role, reason = _role(request.form.get("role", "")), request.form.get("reason", "").strip()
             if not reason:
                 raise InvalidRequest("Напишите, почему меняется роль: это останется в журнале.")
-            changed = operators.give_role(user.id, role, actor(), reason, clock.now())
+            changed = operators.give_role(user.id, role, present.actor(), reason, clock.now())
         except PortalError as error:
             flash(error.message, "bad")
         else:
@@ -67,7 +67,7 @@ class Operators(Room):
         user = db.session.get(User, user_id) if user_id < 2**63 else None
         if user is None or not user.is_admin:
             raise NoSuchPage
-        operators.reset_two_factor(user.email, actor(), clock.now())
+        operators.reset_two_factor(user.email, present.actor(), clock.now())
         flash(f"{user.email}: второй фактор забыт, при входе настроят новый.", "good")
         return redirect(url_for(".index"), 303)
 

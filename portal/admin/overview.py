@@ -6,7 +6,8 @@ from flask.typing import ResponseReturnValue
 from flask_admin import expose
 
 from portal import clock
-from portal.admin.access import Index, operator
+from portal.accounts import present
+from portal.admin.access import Index
 from portal.billing import leading, overview
 from portal.models import Role
 
@@ -26,5 +27,5 @@ class Overview(Index):
             money_today=overview.today(clock.now()),
             renewing_at=leading.renewing_at(),
             steps=overview.missing_steps(),
-            is_owner=operator().may(Role.OWNER),
+            is_owner=present.user().may(Role.OWNER),
         )

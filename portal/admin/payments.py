@@ -12,8 +12,9 @@ from markupsafe import Markup
 from sqlalchemy import or_, select
 
 from portal import clock
+from portal.accounts import present
 from portal.admin import story
-from portal.admin.access import actor, needs, operator
+from portal.admin.access import needs
 from portal.admin.acts import Act, Input, carried_out
 from portal.admin.filters import Customer, Exactly, Narrowing, OneOf, Since, Until, YesNo
 from portal.admin.moments import clock_time
@@ -115,12 +116,12 @@ class Payments(Rows):
         """Give money back, all that is left or a part."""
         payment = _asked_for()
         left = refunds.left(db.session(), payment.id)
-        allowed = giving_back.allowance(db.session(), operator(), clock.now())
+        allowed = giving_back.allowance(db.session(), present.user(), clock.now())
 
         def give(reason: str, form_key: str) -> str:
             typed = request.form.get("amount", "") if request.form.get("how") == "part" else left
             number = giving_back.give_back(
-                payment.id, typed, operator(), actor(), reason, form_key, clock.now()
+                payment.id, typed, present.user(), present.actor(), reason, form_key, clock.now()
             )
             return f"Возврат № {number} оформлен, деньги отправляем."
 
@@ -132,7 +133,7 @@ class Payments(Rows):
         """Ask the gateway now, and say what that changed."""
         payment = _asked_for()
         try:
-            before, after = on_behalf.ask_now(payment.id, actor(), clock.now())
+            before, after = on_behalf.ask_now(payment.id, present.actor(), clock.now())
         except PortalError as error:
             flash(f"Шлюз не ответил: {error.message}", "bad")
         else:
@@ -148,7 +149,7 @@ class Payments(Rows):
             abort(404)
 
         def report(reason: str, form_key: str) -> str:
-            asking.report_chargeback(payment.id, actor(), reason, form_key, clock.now())
+            asking.report_chargeback(payment.id, present.actor(), reason, form_key, clock.now())
             return "Чарджбэк записан и ждёт решения в случаях."
 
         act = Act(

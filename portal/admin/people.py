@@ -12,9 +12,9 @@ from flask_login import current_user
 from sqlalchemy import cast, or_, select
 
 from portal import clock
-from portal.accounts import disabling, sessions
+from portal.accounts import disabling, present, sessions
 from portal.accounts.wall_clock import wall_now
-from portal.admin.access import actor, needs
+from portal.admin.access import needs
 from portal.admin.acts import Act, Input, carried_out
 from portal.admin.filters import Contains, Exactly, OneOf, YesNo
 from portal.admin.moments import clock_time
@@ -100,7 +100,7 @@ class People(Rows):
 
         def give(reason: str, form_key: str) -> str:
             days = _days(request.form.get("days", ""))
-            end = extending.extend(user.id, days, actor(), reason, form_key, clock.now())
+            end = extending.extend(user.id, days, present.actor(), reason, form_key, clock.now())
             return f"Тариф «{period.plan_title}» действует до {clock_time(end)}."
 
         act = Act(
@@ -124,7 +124,7 @@ class People(Rows):
         user = _asked_for()
 
         def carry_out(reason: str, _form_key: str) -> str:
-            was_on = on_behalf.stop_renewal(user.id, actor(), reason, clock.now())
+            was_on = on_behalf.stop_renewal(user.id, present.actor(), reason, clock.now())
             return "Автопродление выключено." if was_on else "Автопродление и было выключено."
 
         act = Act(
@@ -145,7 +145,7 @@ class People(Rows):
         user = _asked_for()
 
         def carry_out(reason: str, _form_key: str) -> str:
-            was_on = disabling.disable(user.id, actor(), reason, clock.now())
+            was_on = disabling.disable(user.id, present.actor(), reason, clock.now())
             return "Аккаунт отключён." if was_on else "Аккаунт и был отключён."
 
         act = Act(
@@ -166,7 +166,7 @@ class People(Rows):
         user = _asked_for()
 
         def carry_out(reason: str, _form_key: str) -> str:
-            was_off = disabling.enable(user.id, actor(), reason, clock.now())
+            was_off = disabling.enable(user.id, present.actor(), reason, clock.now())
             return "Аккаунт включён." if was_off else "Аккаунт и был включён."
 
         act = Act(

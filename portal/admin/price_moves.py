@@ -10,7 +10,8 @@ from flask.typing import ResponseReturnValue
 from flask_admin import expose
 
 from portal import clock, running
-from portal.admin.access import Room, actor, needs
+from portal.accounts import present
+from portal.admin.access import Room, needs
 from portal.admin.rows import ROW_NUMBER
 from portal.admin.words import moment
 from portal.billing import catalogue, price_moves
@@ -49,7 +50,7 @@ class PriceMoves(Room):
         try:
             plan, preview, moves_at = self._asked(typed)
             reason = request.form.get("reason", "")
-            price_moves.plan_move(plan.id, preview.amount, moves_at, actor(), reason, clock.now())
+            price_moves.plan_move(plan.id, preview.amount, moves_at, present.actor(), reason, clock.now())
         except WrongMove as wrong:
             page = self._page(typed, plan=plan, preview=preview, moves_at=moves_at, trouble=wrong.message)
             return page, 400
@@ -68,7 +69,7 @@ class PriceMoves(Room):
             flash("Не отменено: напишите, почему.", "bad")
         else:
             try:
-                price_moves.call_off(int(number), actor(), reason, clock.now())
+                price_moves.call_off(int(number), present.actor(), reason, clock.now())
                 flash("Отменено. Кого предупредили, тем напишем, что цена прежняя.", "good")
             except WrongMove as wrong:
                 flash(wrong.message, "bad")

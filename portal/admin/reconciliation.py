@@ -12,7 +12,8 @@ from sqlalchemy import func, select
 from werkzeug.exceptions import NotFound as NoSuchPage
 
 from portal import clock, running
-from portal.admin.access import Room, actor, needs
+from portal.accounts import present
+from portal.admin.access import Room, needs
 from portal.admin.filters import Exactly, OneOf
 from portal.admin.rows import Rows
 from portal.admin.words import cell
@@ -101,7 +102,7 @@ class Reconciliation(Room):
         """Compare again, from a day on."""
         try:
             since = date.fromisoformat(request.form.get("since", ""))
-            run_id = comparing_runs.order(actor(), since, clock.now())
+            run_id = comparing_runs.order(present.actor(), since, clock.now())
         except ValueError:
             flash("Выберите день.", "bad")
             return redirect(url_for(".index_view"), 303)

@@ -9,8 +9,9 @@ from flask.typing import ResponseReturnValue
 from flask_admin import expose
 
 from portal import clock
+from portal.accounts import present
 from portal.admin import setting_words
-from portal.admin.access import Room, actor, needs
+from portal.admin.access import Room, needs
 from portal.admin.setting_words import BY_KEY, BY_NAME, GROUPS
 from portal.billing import settings, shop_setup
 from portal.billing.shop_setup import Origin, WrongSettings
@@ -56,7 +57,7 @@ class Settings(Room):
         group = BY_KEY.get(key) or abort(404)
         typed = {told.name: request.form.get(told.name, "") for told in group.settings}
         try:
-            changed = shop_setup.put(typed, actor(), clock.now())
+            changed = shop_setup.put(typed, present.actor(), clock.now())
         except WrongSettings as wrong:
             return self._form(key, typed, wrong.errors), 400
         flash("Сохранено." if changed else "Ничего не изменилось.", "good" if changed else "info")
@@ -81,7 +82,7 @@ class Settings(Room):
     def give_back_view(self, name: str) -> ResponseReturnValue:
         """Forget what was set here."""
         group, told = BY_NAME.get(name) or abort(404)
-        if shop_setup.give_back(name, actor(), clock.now()):
+        if shop_setup.give_back(name, present.actor(), clock.now()):
             flash(f"«{told.label}»: значение, заданное здесь, забыто.", "good")
         return redirect(url_for(".index_view", _anchor=group.key), 303)
 

@@ -10,7 +10,7 @@ from flask import url_for
 
 from portal.billing.statistics import Numbers
 
-_MONTHS = "янв фев мар апр май июн июл авг сен окт ноя дек".split()  # noqa: SIM905 - read like a calendar
+_MONTHS = ("янв", "фев", "мар", "апр", "май", "июн", "июл", "авг", "сен", "окт", "ноя", "дек")
 #: What a part of the window is called.
 PARTS = {"day": "День", "week": "Неделя с", "month": "Месяц"}
 

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import logging
 import uuid
 from datetime import datetime, timedelta
 
 from sqlalchemy import select
 
 from portal import running
-from portal.billing import choosing, doors, locks, methods, renewals
+from portal.billing import choosing, doors, locks, methods, renewals, trouble
 from portal.billing.settlement import Settlement, Verdict
 from portal.database import db, exclusive, transaction
 from portal.errors import NotFound, PortalError
@@ -22,8 +21,6 @@ from portal.gateways.base import (
     Outcome,
 )
 from portal.models import BindingStatus, CaseKind, GatewayName, MethodBinding, User
-
-log = logging.getLogger(__name__)
 
 #: The page for the payer lives an hour; there is no notification of a failure, so we ask until it has passed.
 LIVES = timedelta(hours=1)
@@ -57,10 +54,7 @@ def start(user: User, now: datetime) -> MethodBinding:
     try:
         told = doors.yookassa().bind(_as_order(binding, user))
     except GatewayError as error:
-        # One line for the runbook; the traceback would only show our own call.
-        log.error(  # noqa: TRY400 - as said
-            "Create payment error: binding %s: %s %s", binding.key, error.code, error.detail
-        )
+        trouble.tell(f"binding {binding.key}", error)
         if isinstance(error, GatewayRejected) and error.parameter != "Idempotence-Key":
             _end(binding.id, BindingStatus.FAILED)
         raise

@@ -248,7 +248,7 @@ class Comparison:
 def _by(session: Session, table: Any, column: Any, gateway: GatewayName, ids: Any) -> dict[str, Row[Any]]:
     """Our rows by the gateway's ids."""
     found = session.execute(select(table).where(table.c.gateway == gateway, column.in_(list(ids))))
-    return {row._mapping[column.name]: row for row in found}  # noqa: SLF001 - a row's public mapping
+    return {getattr(row, column.key): row for row in found}
 
 
 def _shown(session: Session, gateway: GatewayName, ids: Any) -> set[str]:

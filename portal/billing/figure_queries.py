@@ -60,7 +60,7 @@ WITH made AS MATERIALIZED (
     SELECT r.finished_at, p.gateway, p.billing_mode, p.test_mode, p.purpose, p.plan_code, 'refunded',
     r.source, r.amount FROM refunds r JOIN payments p ON p.id = r.payment_id
     WHERE r.finished_at >= :since AND r.finished_at < :until AND r.status = 'succeeded'
-)"""  # noqa: S608 - constants
+)"""
 
 # What the payment p brings in 30 days.
 _WORTH = "round((p.amount + p.credit) * 30 / greatest(p.period_days, 1), 2)"
@@ -94,7 +94,7 @@ WITH begun AS (
 ), facts AS (
     SELECT e.at, {_DIMENSIONS}, e.name, e.detail, {_WORTH} AS amount
     FROM events e JOIN payments p ON p.id = e.payment_id
-)"""  # noqa: S608 - constants
+)"""
 
 _RENEWALS = f"""
 WITH over AS (
@@ -130,11 +130,11 @@ WITH over AS (
         ELSE 'unexplained' END AS detail, s.due AS amount, s.subscription_id
     FROM tried s JOIN payments p ON p.id = s.payment_id
     LEFT JOIN subscriptions live ON live.id = s.subscription_id AND live.status IN ('active', 'past_due')
-)"""  # noqa: S608 - constants
+)"""
 
 _ADDED_UP = f"""
 SELECT (at AT TIME ZONE :zone)::date AS day, {_DIMENSIONS}, name, detail, count(*) AS n, sum(amount) AS amount
-FROM facts GROUP BY 1, 2, 3, 4, 5, 6, 7, 8"""  # noqa: S608 - constants
+FROM facts GROUP BY 1, 2, 3, 4, 5, 6, 7, 8"""
 
 #: The paid periods that run at :moment, a line for each kind: as many as have begun before it and not ended.
 RUNNING = f"""
@@ -142,7 +142,7 @@ SELECT {_DIMENSIONS}, 'began' AS name, count(*) AS n, sum({_WORTH}) AS amount
 FROM (
     SELECT payment_id FROM purchased_plans s
     WHERE s.starts_at < :moment AND LEAST(s.ends_at, s.revoked_at) >= :moment
-) running JOIN payments p ON p.id = running.payment_id GROUP BY {_DIMENSIONS}"""  # noqa: S608 - constants
+) running JOIN payments p ON p.id = running.payment_id GROUP BY {_DIMENSIONS}"""
 #: The figures of a family, a line for each day and kind.
 FIGURES = {
     FigureFamily.PAYMENTS: _PAYMENTS + _ADDED_UP,
@@ -152,4 +152,4 @@ FIGURES = {
 #: Renewals that nothing explains, the latest first.
 UNEXPLAINED = f"""{_RENEWALS}
 SELECT subscription_id, at, amount, {_DIMENSIONS} FROM facts WHERE detail = 'unexplained'
-ORDER BY at DESC, subscription_id LIMIT :most"""  # noqa: S608 - constants
+ORDER BY at DESC, subscription_id LIMIT :most"""

@@ -73,7 +73,9 @@ def receive_cloudpayments(delivery: Delivery, told: CloudPaymentsNotification, n
             finish(session, event_id, cloudpayments_events.apply(session, told, now), now)
     except (OperationalError, InterfaceError):
         raise  # the database is down or busy: not kept, so the gateway must come again
-    except Exception as error:  # signed money news must not be lost to a fault of ours: keep it, then look
+    except Exception as error:
+        # Signed news of money must not be lost to a fault of ours, whichever it is: it is kept with the
+        # fault's name, and the sweep carries it out once that is mended.
         log.exception("A CloudPayments notification could not be carried out; it is kept for the sweep")
         with transaction() as session:
             event_id = _keep_cloudpayments(session, delivery, told, now)
@@ -141,7 +143,8 @@ def process(event_id: int) -> bool:
         _give_back(event_id, event.attempts, f"{error.code} {error.detail}"[:500], now)
         return False
     except Exception as error:
-        # Noted for the operator and tried again; RQ keeps the traceback.
+        # Nothing is swallowed: the row says what happened and when it is tried again, and the fault goes on
+        # to RQ, which keeps the traceback.
         _give_back(event_id, event.attempts, type(error).__name__, now)
         raise
     return True

@@ -191,7 +191,9 @@ def _do(row: Replay, event_id: int) -> None:
     except PortalError as error:
         log.warning("Notification %s could not be replayed: %s", event_id, error.code)
         counts = {"failed": True}
-    except Exception:  # one broken notification must not keep the rest of the range waiting; it is counted
+    except Exception:
+        # A fault of ours with one notification must not keep the rest of the range waiting: it is logged with
+        # its traceback, counted as failed, and its row stays as it was.
         log.exception("Notification %s could not be replayed", event_id)
         counts = {"failed": True}
     counted = {name: _replays.c[name] + 1 for name, happened in counts.items() if happened}

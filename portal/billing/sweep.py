@@ -180,7 +180,9 @@ def _each(what: str, verb: Callable[[T], object], waiting: list[T]) -> list[bool
         except GatewayError as error:
             log.warning("The sweep could not ask about %s %s: %s", what, found, error.code)
             outcomes.append(False)
-        except Exception:  # one broken row must not keep all others waiting; it is logged and stays due
+        except Exception:
+            # A fault of ours with one row must not keep everybody's money waiting: it is logged with its
+            # traceback, and the row stays due.
             log.exception("The sweep failed on %s %s", what, found)
             outcomes.append(False)
     return outcomes

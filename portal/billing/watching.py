@@ -106,6 +106,7 @@ def _condition(model: Any, watched: Watched) -> ColumnElement[bool] | None:
         return or_(table.c.payment_id.in_(theirs), about)
     if watched.user_id is None:
         return None
-    if model in {Refund, Receipt}:
-        return table.c.payment_id.in_(theirs)  # type: ignore[no-any-return]  # a table's columns have no types
-    return table.c.user_id == watched.user_id  # type: ignore[no-any-return]  # as above
+    of_customer: ColumnElement[bool] = (
+        table.c.payment_id.in_(theirs) if model in {Refund, Receipt} else table.c.user_id == watched.user_id
+    )
+    return of_customer

@@ -6,8 +6,7 @@ import os
 import sys
 
 import click
-from flask import Flask, current_app
-from flask.cli import with_appcontext
+from flask.cli import ScriptInfo, with_appcontext
 
 from config import ConfigError
 from portal import worker
@@ -16,19 +15,21 @@ from portal.accounts import demo
 
 @click.command("worker")
 @click.option("--burst", is_flag=True, help="Stop when the queue is empty.")
+@click.pass_obj
 @with_appcontext
-def work(*, burst: bool) -> None:
+def work(info: ScriptInfo, *, burst: bool) -> None:
     """Run an RQ worker."""
     _refuse_demo_accounts()
-    worker.work(_app(), burst=burst)
+    worker.work(info.load_app(), burst=burst)
 
 
 @click.command("scheduler")
+@click.pass_obj
 @with_appcontext
-def scheduler() -> None:
+def scheduler(info: ScriptInfo) -> None:
     """Run the scheduler; a second one waits for the first to end."""
     _refuse_demo_accounts()
-    worker.schedule(_app())
+    worker.schedule(info.load_app())
 
 
 @click.command("sandbox", context_settings={"ignore_unknown_options": True, "help_option_names": []})
@@ -38,13 +39,6 @@ def sandbox(arguments: tuple[str, ...]) -> None:
     # Another program altogether, so it takes this process's place rather than growing inside it.
     words = [sys.executable, "-m", "portal.sandbox", *arguments]
     os.execv(sys.executable, words)  # noqa: S606 - our own module
-
-
-def _app() -> Flask:
-    """The application itself, not the stand-in that follows the context: a worker outlives it."""
-    # Flask documents the method, its types do not.
-    app: Flask = current_app._get_current_object()  # type: ignore[attr-defined]  # noqa: SLF001 - as said
-    return app
 
 
 def _refuse_demo_accounts() -> None:

@@ -13,11 +13,10 @@ from flask_login import current_user, login_required
 from markupsafe import Markup
 
 from portal import clock, running
-from portal.accounts import desk_door, sign_in, two_factor
+from portal.accounts import desk_door, present, sign_in, two_factor
 from portal.accounts.desk_door import Missing
 from portal.accounts.wall_clock import wall_now
 from portal.billing import settings
-from portal.billing.audit import Actor
 from portal.errors import PortalError
 from portal.models import User
 from portal.web.guards import own_path
@@ -44,7 +43,7 @@ def prove() -> ResponseReturnValue:
     if request.method == "GET":
         return _page(wanted)
     try:
-        _PROOFS[wanted](_operator(), request.form.get(wanted.value, ""))
+        _PROOFS[wanted](present.user(), request.form.get(wanted.value, ""))
     except (sign_in.BadCredentials, two_factor.WrongCode) as refused:
         return _page(wanted, trouble=refused), refused.status
     desk_door.proved(g.session_id, wanted, wall_now())
@@ -64,9 +63,9 @@ def turn_on() -> ResponseReturnValue:
     """Take the phone's first code; the recovery codes are shown on the answer and nowhere else."""
     if closed := _closed():
         return closed
-    user = _operator()
+    user = present.user()
     try:
-        codes = two_factor.enrol(user, request.form.get("code", ""), _actor(), wall_now(), clock.now())
+        codes = two_factor.enrol(user, request.form.get("code", ""), present.actor(), wall_now(), clock.now())
     except two_factor.WrongCode as refused:
         return _two_factor_page(trouble=refused), refused.status
     desk_door.proved(g.session_id, Missing.CODE, wall_now())
@@ -78,7 +77,7 @@ def new_codes() -> ResponseReturnValue:
     """Ten new recovery codes in place of the old ones."""
     if closed := _closed(fresh=True):
         return closed
-    codes = two_factor.new_recovery_codes(_operator(), _actor(), clock.now())
+    codes = two_factor.new_recovery_codes(present.user(), present.actor(), clock.now())
     return render_template("accounts/recovery_codes.html", codes=codes, next=_next())
 
 
@@ -87,7 +86,7 @@ def turn_off() -> ResponseReturnValue:
     """Forget the phone."""
     if closed := _closed(fresh=True):
         return closed
-    two_factor.turn_off(_operator(), _actor(), clock.now())
+    two_factor.turn_off(present.user(), present.actor(), clock.now())
     flash(_("Второй фактор выключен."), "good")
     return redirect(url_for("desk_door.two_factor"), 303)
 
@@ -95,18 +94,18 @@ def turn_off() -> ResponseReturnValue:
 def _wanted() -> Missing | None:
     """What is missing for the desk; where ``money`` is about to leave, what is missing for that."""
     now, session = wall_now(), desk_door.session_of(g.session_id)
-    missing = desk_door.missing(_operator(), session, now)
+    missing = desk_door.missing(present.user(), session, now)
     if missing is None and request.values.get("money"):
-        missing = desk_door.missing_for_money(_operator(), session, now)
+        missing = desk_door.missing_for_money(present.user(), session, now)
     return missing
 
 
 def _closed(*, fresh: bool = False) -> ResponseReturnValue | None:
     """The way to the door, unless all but the second factor itself has been proved."""
     now, session = wall_now(), desk_door.session_of(g.session_id)
-    missing = desk_door.missing(_operator(), session, now)
+    missing = desk_door.missing(present.user(), session, now)
     if missing is None and fresh:
-        missing = desk_door.missing_for_money(_operator(), session, now)
+        missing = desk_door.missing_for_money(present.user(), session, now)
     if missing in {None, Missing.ENROLMENT}:
         return None
     here = url_for("desk_door.two_factor")
@@ -138,7 +137,7 @@ def _page(wanted: Missing, trouble: PortalError | None = None) -> str:
 
 
 def _two_factor_page(trouble: PortalError | None = None) -> str:
-    user = _operator()
+    user = present.user()
     facts: dict[str, Any] = {"is_on": two_factor.is_on(user), "must": desk_door.must_enrol(user)}
     if facts["is_on"]:
         facts["codes_left"] = two_factor.codes_left(user)
@@ -167,12 +166,3 @@ def _next() -> str | None:
 
 def _go_on() -> ResponseReturnValue:
     return redirect(_next() or url_for("admin.index"), 303)
-
-
-def _actor() -> Actor:
-    return Actor(current_user.id, current_user.email, request.remote_addr or "")
-
-
-def _operator() -> User:
-    found: User = current_user._get_current_object()  # noqa: SLF001 - the proxy's documented way to its object
-    return found

@@ -8,6 +8,7 @@ from decimal import Decimal
 from typing import Any
 
 from sqlalchemy import select, update
+from sqlalchemy.orm import Session
 
 from portal.billing import cancellation, settings
 from portal.database import db, transaction
@@ -71,49 +72,56 @@ class Shelf:
             if replaces is not None:
                 ended = update(PurchasedPlan).where(PurchasedPlan.payment_id == replaces.id)
                 session.execute(ended.values(revoked_at=paid_at, revoked_because=Revocation.REPLACED))
-            ends_at = starts_at + days * DAY
-            if self.subscription is None:
-                self.subscription = Subscription(
-                    user_id=self.user.id,
-                    plan_id=payment.plan_id,
-                    status=SubscriptionStatus.ACTIVE,
-                    current_period_start=starts_at,
-                    current_period_end=ends_at,
-                    created_at=paid_at,
-                )
-                session.add(self.subscription)
-                session.flush()
-            else:
-                row = session.get_one(Subscription, self.subscription.id)
-                row.current_period_end = ends_at
-            period = PurchasedPlan(
-                user_id=self.user.id,
-                subscription_id=self.subscription.id,
-                payment_id=payment.id,
-                plan_id=payment.plan_id,
-                plan_code=payment.plan_code,
-                plan_title=payment.plan_title,
-                starts_at=starts_at,
-                ends_at=ends_at,
-                email_quota=payment.email_quota,
-                emails_used=used,
-                created_at=paid_at,
-            )
-            session.add(period)
-            session.flush()
-            if used:
-                session.add(
-                    UsageRecord(
-                        user_id=self.user.id,
-                        purchased_plan_id=period.id,
-                        quantity=used,
-                        idempotency_key=str(next(numbers)),
-                        emails_left=period.emails_left,
-                        created_at=paid_at,
-                    )
-                )
+            self._period(session, payment, starts_at, starts_at + days * DAY, used)
         self.payments.append(payment)
         return payment
+
+    def _period(
+        self, session: Session, payment: Payment, starts_at: datetime, ends_at: datetime, used: int
+    ) -> None:
+        """What the payment gave: a period of the customer's one agreement, some of its e-mails used."""
+        period = PurchasedPlan(
+            user_id=self.user.id,
+            subscription_id=self._agreement(session, payment, starts_at, ends_at),
+            payment_id=payment.id,
+            plan_id=payment.plan_id,
+            plan_code=payment.plan_code,
+            plan_title=payment.plan_title,
+            starts_at=starts_at,
+            ends_at=ends_at,
+            email_quota=payment.email_quota,
+            emails_used=used,
+            created_at=payment.paid_at,
+        )
+        session.add(period)
+        session.flush()
+        if used:
+            record = UsageRecord(
+                user_id=self.user.id,
+                purchased_plan_id=period.id,
+                quantity=used,
+                idempotency_key=str(next(numbers)),
+                emails_left=period.emails_left,
+                created_at=payment.paid_at,
+            )
+            session.add(record)
+
+    def _agreement(self, session: Session, payment: Payment, starts_at: datetime, ends_at: datetime) -> int:
+        """The number of the agreement, begun with the first period and longer with each."""
+        if self.subscription is None:
+            self.subscription = Subscription(
+                user_id=self.user.id,
+                plan_id=payment.plan_id,
+                status=SubscriptionStatus.ACTIVE,
+                current_period_start=starts_at,
+                current_period_end=ends_at,
+                created_at=payment.paid_at,
+            )
+            session.add(self.subscription)
+            session.flush()
+        else:
+            session.get_one(Subscription, self.subscription.id).current_period_end = ends_at
+        return int(self.subscription.id)
 
     def lines(self, at: datetime) -> list[tuple[str, str, bool]]:
         """What the page would say: sum, rule, credited."""

@@ -149,23 +149,8 @@ def a_due_renewal(user: User, attempts: Any, withdrawn: Any, live: dict[str, Any
     """A period that ended under an agreement, and what was tried."""
     begun = ENDED - timedelta(days=30)
     bought = paid(user, begun)
-    because, at = withdrawn or (None, None)
     with transaction() as session:
-        words = dict.fromkeys(("text_version", "text", "address", "user_agent"), "")
-        consent = Consent(
-            user_id=user.id,
-            amount=Decimal("500.00"),
-            currency="RUB",
-            period_days=30,
-            plan_id=bought.plan_id,
-            plan_code=bought.plan_code,
-            plan_title=bought.plan_title,
-            email_quota=1,
-            given_at=begun,
-            withdrawn_at=at,
-            withdrawn_because=because,
-            **words,
-        )
+        consent = an_agreement(bought, begun, *(withdrawn or (None, None)))
         columns: dict[str, Any] = {"status": SubscriptionStatus.ACTIVE, **live}
         subscription = Subscription(
             user_id=user.id,
@@ -177,24 +162,45 @@ def a_due_renewal(user: User, attempts: Any, withdrawn: Any, live: dict[str, Any
         )
         session.add_all((consent, subscription))
         session.flush()
-        session.add(
-            Period(
-                user_id=user.id,
-                subscription_id=subscription.id,
-                payment_id=bought.id,
-                plan_id=bought.plan_id,
-                plan_code=bought.plan_code,
-                plan_title=bought.plan_title,
-                starts_at=begun,
-                ends_at=ENDED,
-                email_quota=1,
-                created_at=begun,
-            )
-        )
+        session.add(a_period(bought, subscription, begun))
         consent_id, subscription_id = consent.id, subscription.id
         session.execute(text("SET LOCAL session_replication_role = replica"))  # no card behind them
     for number, (status, code) in enumerate(attempts, 1):
         an_attempt(user, subscription_id, consent_id, number, status, code)
+
+
+def an_agreement(bought: Payment, given_at: datetime, because: Any, withdrawn_at: Any) -> Consent:
+    """The customer's word for 500 roubles a month, and what became of it."""
+    return Consent(
+        user_id=bought.user_id,
+        amount=Decimal("500.00"),
+        currency="RUB",
+        period_days=30,
+        plan_id=bought.plan_id,
+        plan_code=bought.plan_code,
+        plan_title=bought.plan_title,
+        email_quota=1,
+        given_at=given_at,
+        withdrawn_at=withdrawn_at,
+        withdrawn_because=because,
+        **dict.fromkeys(("text_version", "text", "address", "user_agent"), ""),
+    )
+
+
+def a_period(bought: Payment, subscription: Subscription, begun: datetime) -> Period:
+    """What was bought, over at :data:`ENDED`."""
+    return Period(
+        user_id=bought.user_id,
+        subscription_id=subscription.id,
+        payment_id=bought.id,
+        plan_id=bought.plan_id,
+        plan_code=bought.plan_code,
+        plan_title=bought.plan_title,
+        starts_at=begun,
+        ends_at=ENDED,
+        email_quota=1,
+        created_at=begun,
+    )
 
 
 def an_attempt(

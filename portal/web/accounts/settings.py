@@ -10,7 +10,7 @@ from flask_babel import gettext as _
 from flask_login import current_user, login_required
 
 from portal import clock
-from portal.accounts import passwords, recovery, sessions, sign_in, throttle
+from portal.accounts import passwords, present, recovery, sessions, sign_in, throttle
 from portal.accounts.wall_clock import wall_now
 from portal.errors import NotFound
 from portal.web.accounts.blueprint import address, bp
@@ -53,7 +53,7 @@ def change_password() -> ResponseReturnValue:
 def resend_confirmation() -> ResponseReturnValue:
     """Send the letter with the confirmation link once more."""
     throttle.take(throttle.requests_of("confirmation", str(current_user.id), RESEND))
-    recovery.send_confirmation(current_user._get_current_object(), clock.now())  # noqa: SLF001 - the proxy's documented way to its object
+    recovery.send_confirmation(present.user(), clock.now())
     flash(_("Письмо отправлено на %(email)s.", email=current_user.email), "good")
     return redirect(url_for("accounts.account"), 303)
 

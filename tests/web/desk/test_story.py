@@ -34,54 +34,55 @@ def in_order(titles: list[str], wanted: tuple[str, ...]) -> None:
         at = titles.index(title, at)
 
 
-@pytest.mark.usefixtures("desk", "recurring")
-@pytest.mark.parametrize("gateway", GATEWAYS)
-def test_a_full_life(desk: Desk, owner: Browser, gateway: str) -> None:
-    """Bought, refused at its renewal, renewed, asked about and refunded: every line in its place."""
+BOUGHT = (
+    "Заказ записан",
+    "Согласие на автопродление",
+    "Состояние: оплачен",
+    "Период выдан",
+    "В кабинете: тариф оплачен",
+)
+REFUSED = (
+    "Заказ записан",
+    "Отправили списание в шлюз",
+    "Состояние: отклонён",
+    "В кабинете: продление не прошло",
+    "Попытка 2 того же продления: оплачен",
+)
+RENEWED = (
+    "Попытка 1 того же продления: отклонён",
+    "Заказ записан",
+    "Отправили списание в шлюз",
+    "Состояние: оплачен",
+    "Период выдан",
+    "Возврат 990 ₽",
+    "Отправили возврат в шлюз",
+    "Возврат 990 ₽: возвращён",
+)
+
+
+def live(desk: Desk, owner: Browser, gateway: str) -> tuple[int, int, int]:
+    """Buy, be refused at the renewal, be renewed, asked about and refunded; the numbers of the payments."""
     subscribed(desk, gateway)
     refuse(desk, gateway, "insufficient_funds", times=1)
     later(desk, "28d")
     later(desk, "2d")
     bought, refused, renewed = (row[0] for row in books.rows(desk.app, "SELECT id FROM payments ORDER BY id"))
-    token = owner.token()
-    owner.session.post(f"{owner.base}/admin/payments/ask/?id={renewed}", data={"csrf_token": token})
+    ask = f"{owner.base}/admin/payments/ask/?id={renewed}"
+    assert owner.session.post(ask, data={"csrf_token": owner.token()}).ok
     page = f"/admin/payments/refund/?id={renewed}"
     assert act(owner, page, how="all", reason="Передумал").status_code == 303
     desk.settle()
+    return bought, refused, renewed
 
-    in_order(
-        story(owner, bought),
-        (
-            "Заказ записан",
-            "Согласие на автопродление",
-            "Состояние: оплачен",
-            "Период выдан",
-            "В кабинете: тариф оплачен",
-        ),
-    )
-    in_order(
-        story(owner, refused),
-        (
-            "Заказ записан",
-            "Отправили списание в шлюз",
-            "Состояние: отклонён",
-            "В кабинете: продление не прошло",
-            "Попытка 2 того же продления: оплачен",
-        ),
-    )
-    in_order(
-        story(owner, renewed),
-        (
-            "Попытка 1 того же продления: отклонён",
-            "Заказ записан",
-            "Отправили списание в шлюз",
-            "Состояние: оплачен",
-            "Период выдан",
-            "Возврат 990 ₽",
-            "Отправили возврат в шлюз",
-            "Возврат 990 ₽: возвращён",
-        ),
-    )
+
+@pytest.mark.usefixtures("desk", "recurring")
+@pytest.mark.parametrize("gateway", GATEWAYS)
+def test_a_full_life(desk: Desk, owner: Browser, gateway: str) -> None:
+    """Every line of three payments stands in its place."""
+    bought, refused, renewed = live(desk, owner, gateway)
+
+    for payment_id, wanted in ((bought, BOUGHT), (refused, REFUSED), (renewed, RENEWED)):
+        in_order(story(owner, payment_id), wanted)
     told = story(owner, renewed)
     for title in ("Письмо: скоро списание", "Период отозван", "owner@example.com: вернул деньги"):
         assert title in told, (title, told)
