@@ -24,10 +24,12 @@ class Input:
     name: str
     label: str
     hint: str = ""
-    #: The input's: number, text; or select with *options*.
+    #: The input's: number, money, date, text; or radio with *options*.
     kind: str = "text"
     value: str = ""
     options: tuple[tuple[str, str], ...] = ()
+    #: So many characters at most.
+    most: int = 20
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import datetime
 from typing import Any
 
+from portal.admin.moments import day
 from portal.admin.words import cell, word
 from portal.billing.deciding import Look
 from portal.gateways import declines
-from portal.models import CaseChoice, CaseKind, PaymentPurpose
+from portal.gateways.disputes import Dispute
+from portal.models import Case, CaseChoice, CaseKind, PaymentPurpose
 from portal.money import to_people
 
 #: What happened, per kind.
@@ -28,7 +31,7 @@ MEANS: Mapping[CaseKind, str] = {
     CaseKind.REFUND_FAILED: "Возврат не прошёл: деньги остались у магазина, клиенту об этом написали.",
     CaseKind.RENEWAL_REFUSED: "Шлюз отклонил продление по вине магазина; карта клиента ни при чём.",
     CaseKind.NOTICE_UNSENT: "Письмо о списании не ушло, поэтому продление не списывается.",
-    CaseKind.CHARGEBACK: "Банк клиента отозвал деньги. Шлюз сообщает об этом письмом и в кабинете.",
+    CaseKind.CHARGEBACK: "Банк клиента отозвал деньги у магазина.",
     CaseKind.DRIFT: "Сверка нашла расхождение между списком шлюза и нашим.",
 }
 
@@ -42,19 +45,23 @@ BUTTONS: Mapping[CaseChoice, str] = {
     CaseChoice.STOP: "Выключить автопродление",
     CaseChoice.RELEASE: "Списать без письма",
     CaseChoice.END_PLAN: "Закончить тариф",
+    CaseChoice.WON: "Деньги у магазина",
     CaseChoice.CLOSE: "Закрыть с пометкой",
 }
 
 _FACTS: Mapping[str, str] = {
     "account": "Плательщик у шлюза",
     "amount": "Сумма",
+    "booked": "Записано ушедшим",
     "bytes": "Байт",
     "captured": "Получено",
     "case": "Прежний случай",
     "code": "Код",
     "detail": "Что сказал шлюз",
+    "dispute": "Номер спора",
     "due": "Списание было назначено",
     "event": "Уведомление №",
+    "happened_at": "Когда",
     "note": "Что известно",
     "outcome": "Состояние у шлюза",
     "reference": "Номер заказа у шлюза",
@@ -67,6 +74,7 @@ _FACTS: Mapping[str, str] = {
     "test": "Тест",
     "transaction_id": "Номер заказа",
     "url_kind": "Адрес уведомления",
+    "what": "Что сделал банк",
     "why": "Почему",
 }
 OUTCOMES = {
@@ -75,6 +83,16 @@ OUTCOMES = {
     "failed": "отказ",
     "pending": "ждёт",
 }
+
+
+_BANK = {Dispute.TAKEN.value: "забрал деньги", Dispute.RETURNED.value: "вернул деньги магазину"}
+
+
+def means(case: Case) -> str:
+    """What happened, in a sentence."""
+    if case.kind is CaseKind.CHARGEBACK and case.facts.get("what") == Dispute.RETURNED.value:
+        return "Спор решён в пользу магазина: банк вернул деньги. Если тариф закончили, решите, что с ним."
+    return MEANS[case.kind]
 
 
 def facts(look: Look) -> list[tuple[str, Any]]:
@@ -92,11 +110,22 @@ def facts(look: Look) -> list[tuple[str, Any]]:
     ]
     for name, value in case.facts.items():
         if value not in (None, ""):
-            shown = OUTCOMES.get(str(value), value) if name == "outcome" else value
-            found.append((_FACTS.get(name, name), shown))
+            found.append((_label(name), _shown(name, value)))
     if code := case.facts.get("code"):
         found.append(("Что это значит", declines.explain(case.gateway.value, str(code)).message_ru))
     return [(label, cell(value)) for label, value in found if value is not None]
+
+
+def _label(name: str) -> str:
+    return f"Комиссия за спор № {name[4:]}" if name.startswith("fee ") else _FACTS.get(name, name)
+
+
+def _shown(name: str, value: Any) -> Any:
+    if name == "outcome":
+        return OUTCOMES.get(str(value), value)
+    if name == "what":
+        return _BANK.get(str(value), value)
+    return day(datetime.fromisoformat(value)) if name == "happened_at" else value
 
 
 def says(look: Look, choice: CaseChoice) -> tuple[str, ...]:
@@ -128,6 +157,10 @@ _SAYS: Mapping[CaseChoice, tuple[str, ...]] = {
     CaseChoice.END_PLAN: (
         "Период этого платежа перестанет действовать сразу, автопродление выключится.",
         "Деньги портал не возвращает: их уже забрал банк. Клиенту уйдёт письмо.",
+    ),
+    CaseChoice.WON: (
+        "Записанное ушедшим перестанет таким считаться: банк вернул деньги магазину или не забирал их.",
+        "Оно уйдёт из «Возвращено» и из реестра за тот день. Тариф не изменится.",
     ),
     CaseChoice.CLOSE: ("Ничего не изменится, случай уйдёт из очереди. Напишите, чем кончилось.",),
 }

@@ -60,7 +60,7 @@ class Cases(Rows):
         look = deciding.look(row.id, clock.now())
         may_serve = current_user.may(Role.SUPPORT)
         return {
-            "means": case_words.MEANS[row.kind],
+            "means": case_words.means(row),
             "case_facts": case_words.facts(look),
             "payment": look.payment,
             "subscription": look.subscription,
@@ -92,7 +92,7 @@ class Cases(Rows):
 
         act = Act(
             title=f"{case_words.BUTTONS[choice]}: случай № {number}",
-            facts=(("Что случилось", case_words.MEANS[look.case.kind]), *case_words.facts(look)[:3]),
+            facts=(("Что случилось", case_words.means(look.case)), *case_words.facts(look)[:3]),
             says=case_words.says(look, choice),
             button=case_words.BUTTONS[choice],
             back=url_for(".details_view", id=number),

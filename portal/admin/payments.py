@@ -16,11 +16,12 @@ from portal.accounts import present
 from portal.admin import story
 from portal.admin.access import needs
 from portal.admin.acts import Act, Input, carried_out
+from portal.admin.chargebacks import Chargebacks
 from portal.admin.filters import Customer, Exactly, Narrowing, OneOf, Since, Until, YesNo
 from portal.admin.moments import clock_time
 from portal.admin.rows import Rows, customer_link, row_link
 from portal.admin.words import badge, cell, word
-from portal.billing import asking, giving_back, on_behalf, refunds
+from portal.billing import chargebacks, giving_back, on_behalf, refunds
 from portal.billing import story as stories
 from portal.database import db
 from portal.errors import PortalError
@@ -62,7 +63,7 @@ class ReasonWords(Narrowing):
         return Payment.failure_code.in_([value, *declines.codes_with(value)])
 
 
-class Payments(Rows):
+class Payments(Chargebacks, Rows):
     """Payments at both gateways."""
 
     what = "Все заказы обоих шлюзов, новые сверху."
@@ -108,6 +109,7 @@ class Payments(Rows):
             "story": story.told(stories.of(row), row.gateway),
             "left": left,
             "may_serve": current_user.may(Role.SUPPORT),
+            "may_undo": current_user.may(Role.OWNER) and bool(chargebacks.standing(db.session(), row.id)),
         }
 
     @expose("/refund/", methods=("GET", "POST"))
@@ -139,31 +141,6 @@ class Payments(Rows):
         else:
             flash(_changes(before, after, payment), "good" if before != after else "info")
         return redirect(url_for(".details_view", id=payment.id), 303)
-
-    @expose("/chargeback/", methods=("GET", "POST"))
-    @needs(Role.SUPPORT)
-    def chargeback(self) -> ResponseReturnValue:
-        """Write down that the customer's bank took the money back."""
-        payment = _asked_for()
-        if payment.status is not PaymentStatus.SUCCEEDED:
-            abort(404)
-
-        def report(reason: str, form_key: str) -> str:
-            asking.report_chargeback(payment.id, present.actor(), reason, form_key, clock.now())
-            return "Чарджбэк записан и ждёт решения в случаях."
-
-        act = Act(
-            title=f"Чарджбэк по платежу № {payment.id}",
-            says=(
-                f"Откроется случай на {_of(payment.amount, payment)}: владелец решит, закончить ли тариф.",
-                "Деньги и тариф при этом не изменятся.",
-            ),
-            button="Записать чарджбэк",
-            back=url_for(".details_view", id=payment.id),
-            back_label=f"Платёж № {payment.id}",
-            hint="Что написал шлюз: номер и дата спора. Останется в случае и в журнале.",
-        )
-        return carried_out(self, act, report)
 
 
 def _asked_for() -> Payment:

@@ -13,7 +13,7 @@ from portal.admin.moments import clock_time, day
 from portal.admin.words import cell, word
 from portal.billing.story import Line
 from portal.gateways import declines
-from portal.models import Channel, GatewayName, Operation, PaymentStatus, RefundStatus
+from portal.models import Channel, GatewayName, Operation, PaymentStatus, RefundSource, RefundStatus
 from portal.money import to_people
 
 
@@ -118,6 +118,9 @@ def _revoked(line: Line, _gateway: GatewayName) -> Told:
 
 def _refund(line: Line, _gateway: GatewayName) -> Told:
     row = line.row
+    if row.source is RefundSource.BANK:
+        title = f"Записан чарджбэк {to_people(row.amount, row.currency)}"
+        return Told(line.at, title, "", page_of("refunds", row.id), "bad")
     who = f"{word(row.source).text}: {row.reason}" if row.reason else word(row.source).text
     title = f"Возврат {to_people(row.amount, row.currency)}"
     return Told(line.at, title, who, page_of("refunds", row.id))
@@ -125,6 +128,11 @@ def _refund(line: Line, _gateway: GatewayName) -> Told:
 
 def _refund_ended(line: Line, gateway: GatewayName) -> Told:
     row = line.row
+    if row.source is RefundSource.BANK:
+        taken = to_people(row.amount, row.currency)
+        if row.status is RefundStatus.FAILED:
+            return Told(line.at, f"Банк забирал {taken} и вернул магазину", "", page_of("refunds", row.id))
+        return Told(line.at, f"Банк клиента забрал {taken}", "", page_of("refunds", row.id), "bad")
     why = reason(gateway, row.failure_code) if row.status is RefundStatus.FAILED else ""
     title = f"Возврат {to_people(row.amount, row.currency)}: {word(row.status).text}"
     return Told(line.at, title, why, page_of("refunds", row.id), word(row.status).kind)
@@ -198,6 +206,7 @@ def _receipt(line: Line, _gateway: GatewayName) -> Told:
 ACTS: Mapping[str, str] = {
     "ask": "спросил шлюз",
     "chargeback": "записал чарджбэк",
+    "chargeback-won": "записал, что деньги по чарджбэку снова у магазина",
     "create-admin": "завёл сотрудника",
     "decide": "решил случай",
     "disable": "отключил аккаунт",

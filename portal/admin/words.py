@@ -66,6 +66,7 @@ _WORDS: dict[type[StrEnum], dict[StrEnum, Word]] = {
         RefundSource.CUSTOMER: Word("клиент"),
         RefundSource.OPERATOR: Word("сотрудник"),
         RefundSource.GATEWAY: Word("кабинет шлюза"),
+        RefundSource.BANK: Word("банк клиента (чарджбэк)", "bad"),
     },
     SubscriptionStatus: {
         SubscriptionStatus.ACTIVE: Word("действует", "good"),
@@ -122,6 +123,7 @@ _WORDS: dict[type[StrEnum], dict[StrEnum, Word]] = {
         CaseChoice.STOP: Word("автопродление выключено"),
         CaseChoice.RELEASE: Word("списание разрешено без письма"),
         CaseChoice.END_PLAN: Word("тариф закончен"),
+        CaseChoice.WON: Word("деньги у магазина"),
         CaseChoice.CLOSE: Word("закрыт с пометкой"),
         CaseChoice.ITSELF: Word("решился сам"),
     },

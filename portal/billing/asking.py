@@ -12,7 +12,6 @@ from portal.billing import (
     audit,
     case_verbs,
     cases,
-    giving_back,
     locks,
     notices,
     on_behalf,
@@ -24,7 +23,7 @@ from portal.billing.deciding import CaseClosed
 from portal.database import db, transaction
 from portal.errors import InvalidRequest, NotFound
 from portal.gateways.base import PaymentSnapshot
-from portal.models import Case, CaseKind, Notification, Payment, Refund, Subscription
+from portal.models import Case, CaseKind, Notification, Refund, Subscription
 from portal.models.refund import UNDER_WAY
 
 
@@ -79,24 +78,6 @@ def send_letter(case_id: int, actor: Actor, now: datetime) -> None:
         live.charge_look_at = now
         audit.note(actor, "send-letter", Subject("case", case_id), now, after={"letter": letter.id})
         jobs.enqueue(notices.deliver, letter.id)
-
-
-def report_chargeback(payment_id: int, actor: Actor, reason: str, form_key: str, now: datetime) -> None:
-    """Open a case for money that a customer's bank took back: gateways tell of it by letter, not by the API.
-
-    Raises NotFound and NoReason. The same form opens one.
-    """
-    why, key = giving_back.demand_reason(reason), giving_back.demand_key(form_key)
-    with transaction() as session:
-        payment = session.get(Payment, payment_id)
-        if payment is None or payment.paid_at is None:
-            raise NotFound
-        money, theirs = (payment.amount, payment.currency), payment.gateway_payment_id
-        facts = {"transaction_id": payment.transaction_id, "note": why}
-        dedupe = f"{payment.gateway.value}:{CaseKind.CHARGEBACK.value}:{key}"
-        kind = CaseKind.CHARGEBACK
-        cases.open_case(session, kind, dedupe, payment.gateway, theirs, payment.id, money, facts, now)
-        audit.note(actor, "chargeback", Subject("payment", payment.id), now, reason=why)
 
 
 def _open(case_id: int) -> Case:

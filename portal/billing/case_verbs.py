@@ -12,6 +12,7 @@ from sqlalchemy.orm import Session
 
 from portal import jobs
 from portal.billing import (
+    chargebacks,
     choosing,
     giving_back,
     locks,
@@ -186,6 +187,14 @@ def end_plan(session: Session, case: Case, decision: Decision) -> Mapping[str, A
     return {"transaction_id": payment.transaction_id}
 
 
+def won(session: Session, case: Case, decision: Decision) -> Mapping[str, Any]:
+    """Let the money of a chargeback count as the shop's again."""
+    payment, booking = _payment(session, case), chargebacks.booking_of(session, case)
+    assert booking is not None  # it makes sense only then
+    chargebacks.undo(session, payment, booking, decision.now)
+    return {"refund": booking.id, "amount": to_wire(booking.amount)}
+
+
 def nothing(_session: Session, _case: Case, _decision: Decision) -> Mapping[str, Any]:
     """Only what was decided is kept."""
     return {}
@@ -246,4 +255,5 @@ _SENSE: Mapping[CaseChoice, Callable[[Session, Case, datetime], bool]] = {
     CaseChoice.STOP: _renews,
     CaseChoice.RELEASE: _is_held,
     CaseChoice.END_PLAN: _counts,
+    CaseChoice.WON: lambda session, case, _: chargebacks.booking_of(session, case) is not None,
 }

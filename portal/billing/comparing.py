@@ -67,6 +67,8 @@ class Comparison:
             self._of_the_day(self.listing.list_refunds(self.day.starts_at, until))
         ):
             self._refunds(refunds)
+        for _ in lookback.heard_of_banks(self.listing, self.day.starts_at, until):
+            pass  # each is a case of its own; no list of payments or refunds differs by it
         self._payments_only_here()
         self._refunds_only_here()
         return self.book.totals

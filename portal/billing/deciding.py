@@ -44,7 +44,7 @@ CHOICES: Mapping[CaseKind, tuple[CaseChoice, ...]] = {
     CaseKind.REFUND_FAILED: (CaseChoice.TRY_AGAIN, CaseChoice.BY_HAND, _C),
     CaseKind.RENEWAL_REFUSED: (CaseChoice.TRY_AGAIN, CaseChoice.STOP, _C),
     CaseKind.NOTICE_UNSENT: (CaseChoice.RELEASE, CaseChoice.STOP, _C),
-    CaseKind.CHARGEBACK: (CaseChoice.END_PLAN, _C),
+    CaseKind.CHARGEBACK: (CaseChoice.END_PLAN, CaseChoice.STOP, CaseChoice.WON, _C),
     CaseKind.DRIFT: (_C,),
 }
 
@@ -58,6 +58,7 @@ LEAST: Mapping[CaseChoice, Role] = {
     CaseChoice.STOP: Role.SUPPORT,
     CaseChoice.RELEASE: Role.OWNER,
     CaseChoice.END_PLAN: Role.OWNER,
+    CaseChoice.WON: Role.OWNER,
     CaseChoice.CLOSE: Role.SUPPORT,
 }
 
@@ -70,6 +71,7 @@ _VERBS: Mapping[CaseChoice, Callable[[Session, Case, Decision], Mapping[str, Any
     CaseChoice.STOP: case_verbs.stop,
     CaseChoice.RELEASE: case_verbs.release,
     CaseChoice.END_PLAN: case_verbs.end_plan,
+    CaseChoice.WON: case_verbs.won,
     CaseChoice.CLOSE: case_verbs.nothing,
 }
 

@@ -88,7 +88,7 @@ def give_back(
     Raises NotFound, InvalidRequest (also RefundTooLarge and NoReason) and AboveDailyLimit, each with a
     sentence.
     """
-    exact, why, key = _amount(amount), demand_reason(reason), demand_key(form_key)
+    exact, why, key = typed_amount(amount), demand_reason(reason), demand_key(form_key)
     with transaction() as session:
         payment = locks.locked(session, payment_id=payment_id)
         if payment is None:
@@ -196,10 +196,10 @@ def _ordered_by(session: Session, form_key: str) -> int | None:
     return found
 
 
-def _amount(amount: str | Decimal) -> Decimal:
-    """What a person typed: a comma and spaces are fine."""
+def typed_amount(amount: str | Decimal) -> Decimal:
+    """What a person typed: a comma and spaces are fine. Raises InvalidRequest."""
     typed = "".join(amount.split()).replace(",", ".") if isinstance(amount, str) else amount
     try:
         return money(typed)
     except NotAnAmount as error:
-        raise InvalidRequest("Сумма возврата — рубли и копейки, например 340,50.") from error
+        raise InvalidRequest("Сумма — рубли и копейки, например 340,50.") from error

@@ -91,11 +91,12 @@ INVARIANTS = (
     ),
     Invariant(
         "refunded-but-running",
-        "A payment that went back in full holds no running period.",
+        "A payment that went back in full holds no running period, but where a bank took it: that is a case.",
         """
         SELECT p.id, p.transaction_id, pp.id AS period FROM payments p JOIN purchased_plans pp ON
         pp.payment_id = p.id
-        WHERE p.refunded_amount = p.amount AND pp.revoked_at IS NULL""",
+        WHERE p.refunded_amount = p.amount AND pp.revoked_at IS NULL AND NOT EXISTS (SELECT FROM refunds r
+        WHERE r.payment_id = p.id AND r.source = 'bank' AND r.status = 'succeeded')""",
     ),
     Invariant(
         "credit-above-value",

@@ -2,11 +2,12 @@
 
 A payment that waits is asked about by its row (:mod:`portal.billing.sweep`). What no row waits for — a second
 capture of an order that is paid, a refund made in the gateway's cabinet — can be found only in the gateway's
-own list.
+own list. So can a chargeback, of which CloudPayments sends no notification.
 """
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -16,11 +17,15 @@ from typing import Any, TypeVar
 from sqlalchemy import func, select, update
 from sqlalchemy.dialects.postgresql import insert
 
-from portal.billing import cases, doors, refund_news, settlement
+from portal.billing import cases, chargebacks, doors, refund_news, settlement
 from portal.billing.settlement import Verdict
 from portal.database import changed, transaction
-from portal.gateways.base import Outcome, PaymentSnapshot, RefundSnapshot
+from portal.gateways.base import GatewayRejected, Outcome, PaymentSnapshot, RefundSnapshot
+from portal.gateways.cloudpayments import CloudPayments
+from portal.gateways.yookassa import YooKassa
 from portal.models import Case, CaseKind, GatewayName, Payment, PaymentStatus, Refund, RefundStatus, Setting
+
+log = logging.getLogger(__name__)
 
 #: Between two looks at a gateway's list.
 EVERY = timedelta(hours=1)
@@ -100,7 +105,18 @@ def compare(name: GatewayName, since: datetime, now: datetime) -> Findings:
         for refund in _unheard_refunds(name, returned):
             with transaction() as session:
                 findings.count(refund_news.heard(session, name, refund, now).verdict)
+    for verdict in heard_of_banks(listing, since, now):
+        findings.count(verdict)
     return findings
+
+
+def heard_of_banks(listing: CloudPayments | YooKassa, since: datetime, until: datetime) -> Iterator[Verdict]:
+    """Carry out what the gateway tells of chargebacks; a shop that may not ask hears of them by letter."""
+    name = GatewayName(listing.name)
+    try:
+        yield from chargebacks.hear_all(name, listing.list_chargebacks(since, until), until)
+    except GatewayRejected as error:
+        log.warning("%s does not tell of chargebacks: %s", name.value, error.detail)
 
 
 def batched(listed: Iterator[_Line]) -> Iterator[list[_Line]]:

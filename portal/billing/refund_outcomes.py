@@ -30,6 +30,9 @@ NO_ROOM = "no_room"
 #: Our own code for a refund that the gateway made and that is more than was captured.
 ABOVE_CAPTURE = "above_capture"
 
+#: Our own code for a chargeback that the bank took back, or that never was.
+WON = "chargeback_won"
+
 #: Minutes until a refund that the gateway has taken on is asked about again.
 _LADDER = (1, 5, 15, 30, 60, 180, 360, 720)
 
@@ -132,7 +135,7 @@ def _succeeded(
     whole = total == payment.amount
     if whole:
         subscriptions.revoke(session, payment, now)
-    _make_room(session, payment, total, now)
+    make_room(session, payment, total, now)
     if payment.purpose in BUYS:
         facts = _facts(payment, told) | {"whole": whole, "ended": _is_over(session, payment)}
         key = f"refunded:{payment.gateway.value}:{told.gateway_refund_id}"
@@ -168,7 +171,7 @@ def _book(
     session.execute(insert(_refunds).values(made | done))
 
 
-def _make_room(session: Session, payment: Row[Any], total: Any, now: datetime) -> None:
+def make_room(session: Session, payment: Row[Any], total: Any, now: datetime) -> None:
     """Give up what waits and does not fit beside what went back: the gateway would refuse it (law 4).
 
     Where everything went back, nobody misses it.

@@ -34,7 +34,7 @@ class CaseKind(StrEnum):
     REFUND_FAILED = "refund_failed"
     RENEWAL_REFUSED = "renewal_refused"
     NOTICE_UNSENT = "notice_unsent"
-    #: The customer's bank took the money back; gateways tell of it outside the API.
+    #: The customer's bank took the money back, or gave it back to the shop.
     CHARGEBACK = "chargeback"
     #: A gateway's list differs from ours.
     DRIFT = "drift"
@@ -51,6 +51,8 @@ class CaseChoice(StrEnum):
     STOP = "stop"
     RELEASE = "release"
     END_PLAN = "end_plan"
+    #: The money is with the shop after all.
+    WON = "won"
     CLOSE = "close"
     #: What was asked about turned out to be decided.
     ITSELF = "itself"

@@ -29,7 +29,8 @@ MOVES: Mapping[RefundStatus, frozenset[RefundStatus]] = {
     RefundStatus.PENDING: frozenset({RefundStatus.SUCCEEDED, RefundStatus.FAILED, RefundStatus.UNKNOWN}),
     RefundStatus.UNKNOWN: frozenset({RefundStatus.SUCCEEDED, RefundStatus.FAILED, RefundStatus.PENDING}),
     RefundStatus.FAILED: frozenset({RefundStatus.SUCCEEDED}),
-    RefundStatus.SUCCEEDED: frozenset(),
+    # A chargeback alone: the shop was right, and the bank gave the money back to it.
+    RefundStatus.SUCCEEDED: frozenset({RefundStatus.FAILED}),
 }
 
 #: On its way: the money may still go back without another word of ours.
@@ -37,11 +38,14 @@ UNDER_WAY = frozenset({RefundStatus.PENDING, RefundStatus.UNKNOWN})
 
 
 class RefundSource(StrEnum):
-    """Who wanted it. GATEWAY: made in the gateway's own cabinet."""
+    """Who wanted it. GATEWAY: made in the gateway's own cabinet. BANK: a chargeback, which the shop did not
+    make.
+    """
 
     CUSTOMER = "customer"
     OPERATOR = "operator"
     GATEWAY = "gateway"
+    BANK = "bank"
 
 
 class Refund(Base):

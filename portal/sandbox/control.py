@@ -145,6 +145,16 @@ def refund() -> Response:
     return jsonify(_simulator(body).refund(_text(body, "transaction_id", "payment_id", "id"), body))
 
 
+@blueprint.post("/control/chargeback")
+def chargeback() -> Response:
+    """``{"gateway", "transaction_id", "amount"?, "operation"?}``: the payer's bank takes the money back.
+
+    ``operation`` is ``presentment`` (by default), ``representment`` (the bank gives it back) or ``fee``.
+    """
+    body = _body()
+    return jsonify(_simulator(body).chargeback(_text(body, "transaction_id", "payment_id", "id"), body))
+
+
 @blueprint.get("/control/clock")
 def show_clock() -> Response:
     """The sandbox's time, its lead over the system's in seconds, and when something is due next."""

@@ -51,6 +51,9 @@ class Simulator(Protocol):
         refund.
         """
 
+    def chargeback(self, reference: str, details: Mapping[str, Any]) -> Document:
+        """Let the payer's bank take a payment's money back; refuse where the gateway tells nobody of it."""
+
     def knows_method(self, token: str) -> bool:
         """Whether a saved method (token or id) belongs to this gateway."""
 

@@ -18,6 +18,7 @@ from portal.billing import (
     asking,
     audit,
     cases,
+    chargebacks,
     deciding,
     giving_back,
     invariants,
@@ -174,7 +175,11 @@ def unsent_notice(now: datetime) -> Scene:
 
 def charged_back(now: datetime) -> Scene:
     ira = a_subscriber(now)
-    return Scene(opened(CaseKind.CHARGEBACK, now, payment_id=ira.bought.id), ira.bought, ira)
+    with transaction() as session:
+        payment = refunds.locks.locked(session, payment_id=ira.bought.id)
+        assert payment is not None
+        case_id = chargebacks.write_down(session, payment, payment.amount, now, {}, "chargeback", now)
+    return Scene(case_id, ira.bought, ira)
 
 
 SCENES: dict[CaseKind, Callable[[datetime], Scene]] = {
@@ -257,6 +262,15 @@ def ended_plan(scene: Scene, _now: datetime) -> None:
     assert refunds.going_back([scene.subscriber.bought.id]) == {}
 
 
+def won(scene: Scene, _now: datetime) -> None:
+    assert scene.payment
+    assert (again(scene.payment).refunded_amount, db.session.scalar(select(PurchasedPlan.revoked_at))) == (
+        0,
+        None,
+    )
+    assert refunds.left(db.session(), scene.payment.id) == Decimal("990.00")
+
+
 def nothing(_scene: Scene, _now: datetime) -> None:
     assert not db.session.scalars(select(Refund).where(Refund.status == RefundStatus.PENDING)).all()
 
@@ -270,6 +284,7 @@ DOES: dict[CaseChoice, Callable[[Scene, datetime], None]] = {
     CaseChoice.STOP: stopped,
     CaseChoice.RELEASE: released,
     CaseChoice.END_PLAN: ended_plan,
+    CaseChoice.WON: won,
     CaseChoice.CLOSE: nothing,
 }
 

@@ -17,13 +17,14 @@ from portal.gateways.base import (
     PaymentSnapshot,
     RefundSnapshot,
 )
-from portal.gateways.cloudpayments import payload, reading
+from portal.gateways.cloudpayments import disputes, payload, reading
 from portal.gateways.cloudpayments.transport import (
     Transport,
     is_not_found,
     model_of,
     refusal,
 )
+from portal.gateways.disputes import ChargebackSnapshot
 from portal.gateways.shop import ReceiptTerms, ShopReport
 
 _PAGE = 100
@@ -161,6 +162,11 @@ class CloudPayments:
             if told.gateway_payment_id == gateway_payment_id:
                 yield told
 
+    def list_chargebacks(self, since: datetime, until: datetime) -> Iterator[ChargebackSnapshot]:
+        """All that payers' banks took back or gave back from *since* to *until*: no notification tells it."""
+        pages = self._walk("chargebacks/list", _between(since, until))
+        return (disputes.chargeback(model) for model in pages)
+
     def test(self) -> str:
         """See whether the credentials work; answers the gateway's own request id. Raises GatewayRejected if
         not.
@@ -228,15 +234,14 @@ class CloudPayments:
                 yield snapshot
 
     def _pages(self, since: datetime, until: datetime) -> Iterator[dict[str, Any]]:
-        """Walk v2/payments/list, a hundred a page, until a page is not full."""
-        body: dict[str, Any] = {
-            "CreatedDateGte": since.astimezone(UTC).isoformat(timespec="seconds"),
-            "CreatedDateLte": until.astimezone(UTC).isoformat(timespec="seconds"),
-            "TimeZone": "UTC",
-            "Statuses": ["Authorized", "Completed", "Cancelled", "Declined"],
-        }
+        """All operations of a period that have an end, refunds and payouts among them."""
+        wanted = {"TimeZone": "UTC", "Statuses": ["Authorized", "Completed", "Cancelled", "Declined"]}
+        return self._walk("v2/payments/list", _between(since, until) | wanted)
+
+    def _walk(self, path: str, body: dict[str, Any]) -> Iterator[dict[str, Any]]:
+        """Walk a list, a hundred a page, until a page is not full."""
         for page in range(1, _MOST_PAGES):
-            envelope = self._transport.post("v2/payments/list", body | {"PageNumber": page})
+            envelope = self._transport.post(path, body | {"PageNumber": page})
             models = envelope.get("Model")
             if envelope["Success"] is not True:
                 raise refusal(envelope)
@@ -246,6 +251,13 @@ class CloudPayments:
             if len(models) < _PAGE:
                 return
         raise GatewayUnknown(detail="a list without an end")
+
+
+def _between(since: datetime, until: datetime) -> dict[str, Any]:
+    return {
+        "CreatedDateGte": since.astimezone(UTC).isoformat(timespec="seconds"),
+        "CreatedDateLte": until.astimezone(UTC).isoformat(timespec="seconds"),
+    }
 
 
 def _furthest(*snapshots: PaymentSnapshot | None) -> PaymentSnapshot | None:

@@ -22,6 +22,7 @@ from portal.gateways.base import (
     PaymentSnapshot,
     RefundSnapshot,
 )
+from portal.gateways.disputes import ChargebackSnapshot
 from portal.gateways.shop import ReceiptTerms, ShopReport
 from portal.gateways.yookassa import reading
 from portal.gateways.yookassa.hosts import is_payment_page
@@ -144,6 +145,10 @@ class YooKassa:
     def list_payments(self, since: datetime, until: datetime) -> Iterator[PaymentSnapshot]:
         """All payments created from *since* to *until*, newest first; pages are read as they are needed."""
         return (self._payment(told) for told in self._pages("/payments", since, until))
+
+    def list_chargebacks(self, since: datetime, until: datetime) -> Iterator[ChargebackSnapshot]:  # noqa: ARG002 - the contract's
+        """Nothing: neither the API nor a notification tells what payers' banks took back, a letter does."""
+        return iter(())
 
     def list_refunds(self, since: datetime, until: datetime) -> Iterator[RefundSnapshot]:
         """All refunds created from *since* to *until*, those made in the merchant profile among them, newest

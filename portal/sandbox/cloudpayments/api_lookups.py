@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta, timezone
 from uuid import uuid4
 
 from portal.sandbox.clock import parse_iso
-from portal.sandbox.cloudpayments import payments, tokens
+from portal.sandbox.cloudpayments import chargebacks, payments, refunds, tokens
 from portal.sandbox.cloudpayments.binding import BadRequest, Params
 from portal.sandbox.cloudpayments.door import Envelope, method, refusal, success
 from portal.sandbox.cloudpayments.transactions import KIND, Doc, Status, listed, model
@@ -84,6 +84,20 @@ def list_tokens(public_id: str, params: Params) -> Envelope:
     """Return one page of the terminal's saved cards."""
     saved = world().store.find(tokens.KIND, public_id=public_id)
     return success(_page([_saved_card(doc) for doc in saved], params))
+
+
+@method("/chargebacks/list", "chargebacks_list")
+def list_chargebacks(public_id: str, params: Params) -> Envelope:
+    """Return one page of what payers' banks took back within a period, oldest first."""
+    start, end = _edge(params, "CreatedDateGte", UTC), _edge(params, "CreatedDateLte", UTC)
+    if end - start > refunds.YEAR:
+        raise BadRequest("The period is longer than one year")
+    told = [
+        chargebacks.model(doc)
+        for doc in world().store.find(chargebacks.KIND, public_id=public_id)
+        if start <= parse_iso(doc["created_at"]) <= end
+    ]
+    return {**success(_page(told, params)), "ErrorCode": None}
 
 
 def _saved_card(doc: Doc) -> Doc:

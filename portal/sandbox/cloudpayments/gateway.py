@@ -10,7 +10,7 @@ from typing import Any
 
 from werkzeug.wrappers import Response
 
-from portal.sandbox.cloudpayments import orders, payments, refunds, schedule, sessions, tokens
+from portal.sandbox.cloudpayments import chargebacks, orders, payments, refunds, schedule, sessions, tokens
 from portal.sandbox.cloudpayments.binding import BadRequest, Params
 from portal.sandbox.cloudpayments.cards import EnteredCard, digits_of
 from portal.sandbox.cloudpayments.door import answer, api, fault_answer, refusal
@@ -76,6 +76,16 @@ class CloudPayments:
             return refund_entry(refunds.refund(self._world, doc["public_id"], doc["id"], amount), doc)
         except BadRequest as error:
             raise ControlError(409, "REFUND_REFUSED", error.message) from error
+
+    def chargeback(self, reference: str, details: Mapping[str, Any]) -> Doc:
+        """Let the payer's bank take the money back: ``amount`` or all of it, by ``operation``."""
+        doc = self._captured(reference)
+        what = str(details.get("operation") or "presentment")
+        try:
+            amount = Params(details).amount_or_none("amount") or Decimal(doc["captured"])
+            return chargebacks.model(chargebacks.dispute(self._world, doc, amount, what))
+        except BadRequest as error:
+            raise ControlError(409, "CHARGEBACK_REFUSED", error.message) from error
 
     def knows_method(self, token: str) -> bool:
         """Whether this gateway has saved such a card."""

@@ -94,6 +94,10 @@ class YookassaSimulator:
             key = refunds.make(self._world, payment, amount, {"by": "merchant profile"})
             return self._refund_entry(refunds.fetch(self._world, key))
 
+    def chargeback(self, reference: str, details: Mapping[str, Any]) -> Document:  # noqa: ARG002 - the core asks both gateways alike
+        """YooKassa's API has no word for it: whatever a bank takes back, the shop reads in a letter."""
+        raise ControlError(409, "NOT_TOLD", "YooKassa tells of no chargeback by its API.")
+
     def knows_method(self, token: str) -> bool:
         """Whether a payment or a binding has saved this id."""
         return self._world.store.get(methods.KIND, token) is not None

@@ -15,7 +15,7 @@ from portal.models import CaseKind, GatewayName
 from tests.billing.test_deciding import SCENES
 from tests.desk import Browser, Desk
 from tests.stories import books
-from tests.stories.weather import clear, later, paid, spoil
+from tests.stories.weather import clear, later, spoil
 from tests.web.desk.forms import act, at_once, form_key, press
 
 GATEWAYS = ("cloudpayments", "yookassa")
@@ -139,21 +139,6 @@ def test_asking_settles_what_is_too_old(desk: Desk, clerk: Browser, gateway: str
     assert "случай решился сам" in answer.text
     row = books.rows(desk.app, "SELECT resolution, resolved_by FROM cases")[0]
     assert tuple(row) == ("itself", None)
-
-
-def test_a_chargeback_is_written_down_and_decided(desk: Desk, clerk: Browser, owner: Browser) -> None:
-    """The gateway's letter becomes a case once per form; the owner ends the plan, no money moves."""
-    paid(desk, desk.customer().order("cloudpayments"))
-    payment = books.rows(desk.app, "SELECT id FROM payments")[0][0]
-    where = f"/admin/payments/chargeback/?id={payment}"
-    key = form_key(clerk.get(where).text)
-    for _ in range(2):
-        assert press(clerk, where, key, reason="Спор № 17 от 20 ноября").status_code == 303
-    number = only_case(desk)
-    assert act(owner, decision(number, "end_plan"), reason=REASON).status_code == 303
-    assert books.rows(desk.app, "SELECT count(*) FROM cases")[0][0] == 1
-    assert books.rows(desk.app, "SELECT 1 FROM purchased_plans WHERE revoked_at IS NOT NULL")
-    assert desk.sandbox.ledger()["refunds"] == []
 
 
 def test_open_ones_stand_first_and_are_counted(desk: Desk, viewer: Browser, owner: Browser) -> None:
