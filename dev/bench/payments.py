@@ -34,12 +34,13 @@ _CONSENTS = """
     plan_title, email_quota, address, user_agent, given_at)
     SELECT s.user_id, '1', '', 990, 'RUB', 30, p.id, p.code, p.title, p.email_quota, '', '', s.created_at
     FROM subscriptions s JOIN payers u ON u.id = s.user_id JOIN plans p ON p.id = s.plan_id"""
-# Every fifteenth attempt at a renewal is refused, and the next one a day later goes through.
+# Every fifteenth attempt at a renewal is refused, and the next one a day later goes through. What the gateway
+# keeps of every fiftieth payment is not known yet.
 _PAYMENTS = """
     INSERT INTO payments (transaction_id, user_id, plan_id, gateway, gateway_payment_id, purpose, status,
     amount, currency, refunded_amount, billing_mode, test_mode, plan_code, plan_title, period_days,
     email_quota, description, attempt, subscription_id, period_start, payment_method_id, consent_id, credit,
-    replaced_emails_used, failure_code, failed_at, refused_at, created_at, expires_at, paid_at, checks)
+    replaced_emails_used, failure_code, failed_at, refused_at, created_at, expires_at, paid_at, fee, checks)
     SELECT gen_random_uuid()::text, u.id, p.id, m.gateway,
     CASE WHEN taken THEN u.id || '-' || k || '-' || try END,
     CASE WHEN k = 0 THEN 'purchase' ELSE 'renewal' END, CASE WHEN taken THEN 'succeeded' ELSE 'failed' END,
@@ -48,7 +49,8 @@ _PAYMENTS = """
     CASE WHEN k > 0 THEN m.id END, CASE WHEN k > 0 THEN c.id END, 0, 0,
     CASE WHEN NOT taken THEN (ARRAY['5051', '5054', '5091'])[1 + k %% 3] END,
     CASE WHEN NOT taken THEN called END, CASE WHEN NOT taken THEN called END, called, called,
-    CASE WHEN taken THEN called END, 0
+    CASE WHEN taken THEN called END,
+    CASE WHEN taken AND (u.n + k) %% 50 > 0 THEN round((p.price - p.discount) * 0.039, 2) END, 0
     FROM payers u JOIN subscriptions s ON s.user_id = u.id JOIN plans p ON p.id = s.plan_id
     JOIN payment_methods m ON m.user_id = u.id JOIN consents c ON c.user_id = u.id,
     generate_series(0, %(each)s - 1) k,

@@ -76,6 +76,7 @@ class Payments(Chargebacks, Rows):
         "amount",
         "status",
         "refunded_amount",
+        "fee",
         "purpose",
         "gateway",
         "billing_mode",
@@ -99,6 +100,7 @@ class Payments(Chargebacks, Rows):
         Until("until", Payment.created_at, "по"),
         Since("paid-since", Payment.paid_at, "Оплачен с"),
         Until("paid-until", Payment.paid_at, "по"),
+        YesNo("fee", Payment.fee.is_not(None), "Комиссия известна"),
     )
 
     def more(self, row: Any) -> dict[str, Any]:

@@ -2,26 +2,26 @@
 
 from __future__ import annotations
 
-from datetime import date
 from typing import Any
 
-from flask import url_for
+from flask import abort, url_for
 from flask.typing import ResponseReturnValue
 from flask_admin import expose
 
 from portal import clock
 from portal.admin.exports import as_file
-from portal.admin.sheets import Column, Linked, Sheet
+from portal.admin.sheets import Column, Sheet, Value
 from portal.admin.statistics import NumbersRoom, asked
+from portal.admin.statistics_money import COLUMNS, OF_FEES, Ways, cells
 from portal.admin.words import word
-from portal.billing import figures, register
+from portal.billing import figures, register, takings
 from portal.billing.register import Entry
-from portal.billing.statistics import Question, Tally
+from portal.billing.statistics import Question
 from portal.models import GatewayName
 
 
 class Register(NumbersRoom):
-    """What came in and went back, day by day and gateway by gateway."""
+    """What came in, went back and was kept, day by day and gateway by gateway."""
 
     what = "Деньги по дням и шлюзам для бухгалтера. Тестовые платежи сюда не входят."
 
@@ -29,56 +29,67 @@ class Register(NumbersRoom):
     def index(self) -> ResponseReturnValue:
         """The register of the days that were asked for."""
         question = _asked()
-        return self.drawn("admin/register.html", question=question, sheet=_sheet(question))
+        return self.drawn("admin/register.html", question=question, tables=_sheets(question))
 
-    @expose("/register.csv")
-    def csv(self) -> ResponseReturnValue:
-        """The same as a file."""
+    @expose("/<key>.csv")
+    def csv(self, key: str) -> ResponseReturnValue:
+        """One of its tables as a file."""
         question = _asked()
-        return as_file(f"register-{question.since}-{question.until}", _sheet(question).lines)
+        found = {sheet.key: sheet for sheet in _sheets(question)}.get(key)
+        if found is None:
+            abort(404)
+        return as_file(f"{key}-{question.since}-{question.until}", found.lines)
 
 
 def _asked() -> Question:
     return asked(figures.calendar().day(clock.now()))
 
 
-def _sheet(question: Question) -> Sheet:
+def _sheets(question: Question) -> list[Sheet]:
+    """The days, the latest first, and what each gateway's come to."""
     entries = register.of(question, clock.now())
-    came = sum((one.captured for one in entries), Tally())
-    went = sum((one.refunded for one in entries), Tally())
-    return Sheet(
-        "register",
-        "Реестр",
-        "Поступления — по дню списания, возвраты — по дню, когда деньги ушли обратно; оба по часам магазина. "
-        "Итог дня меньше нуля, когда вернули больше, чем поступило.",
+    total: tuple[Value, ...] = cells(takings.total(one.money for one in entries))
+    by_gateway: list[tuple[Value, ...]] = [
         (
-            Column("День", "text"),
-            Column("Шлюз", "text"),
-            Column("Оплат"),
-            Column("Поступило", "money"),
-            Column("Возвратов"),
-            Column("Возвращено", "money"),
-            Column("Итого", "money"),
+            word(gateway).text,
+            *cells(takings.total(one.money for one in entries if one.gateway == gateway.value)),
+        )
+        for gateway in GatewayName
+        if any(one.gateway == gateway.value for one in entries)
+    ]
+    return [
+        Sheet(
+            "register-gateways",
+            "Итоги по шлюзам",
+            "Суммы всех дней таблицы ниже.",
+            (Column("Шлюз", "text"), *COLUMNS),
+            by_gateway,
+            ("Всего", *total) if by_gateway else None,
         ),
-        [_row(one) for one in entries],
-        ("Всего", "", came.n, came.amount, went.n, went.amount, came.amount - went.amount),
+        Sheet(
+            "register",
+            "Реестр",
+            "Поступления — по дню списания, возвраты — по дню, когда деньги ушли обратно; оба по часам "
+            f"магазина. {OF_FEES} Итог дня меньше нуля, когда ушло больше, чем поступило.",
+            (Column("День", "text"), Column("Шлюз", "text"), *COLUMNS),
+            [_row(one) for one in entries],
+            ("Всего", "", *total),
+        ),
+    ]
+
+
+def _row(entry: Entry) -> tuple[Value, ...]:
+    to = Ways(
+        _list("desk_payments", "paid", entry),
+        _list("desk_refunds", "done", entry),
+        _list("desk_payments", "paid", entry, fee="1"),
+        _list("desk_payments", "paid", entry, fee="0"),
     )
+    return f"{entry.day:%d.%m.%Y}", word(GatewayName(entry.gateway)).text, *cells(entry.money, to)
 
 
-def _row(entry: Entry) -> tuple[Any, ...]:
-    return (
-        f"{entry.day:%d.%m.%Y}",
-        word(GatewayName(entry.gateway)).text,
-        Linked(entry.captured.n, _list("desk_payments", "paid", entry.day, entry.gateway)),
-        entry.captured.amount,
-        Linked(entry.refunded.n, _list("desk_refunds", "done", entry.day, entry.gateway)),
-        entry.refunded.amount,
-        entry.net,
-    )
-
-
-def _list(room: str, moment: str, day: date, gateway: str) -> str:
+def _list(room: str, moment: str, entry: Entry, **more: str) -> str:
     """The rows behind one number."""
-    narrowed: dict[str, Any] = {"gateway": gateway, "status": "succeeded", "test": "0"}
-    narrowed |= {f"{moment}-since": day, f"{moment}-until": day}
+    narrowed: dict[str, Any] = {"gateway": entry.gateway, "status": "succeeded", "test": "0", **more}
+    narrowed |= {f"{moment}-since": entry.day, f"{moment}-until": entry.day}
     return url_for(f"{room}.index_view", **{f"flt0_{name}": value for name, value in narrowed.items()})

@@ -66,7 +66,17 @@ class Rows(Exported, Guarded, ModelView):
     row_endpoint: str | None = None
     #: Columns drawn as numbers: flush right.
     number_columns: frozenset[str] = frozenset(
-        {"id", "amount", "refunded_amount", "price", "discount", "email_quota", "emails_used", "period_days"}
+        {
+            "id",
+            "amount",
+            "refunded_amount",
+            "fee",
+            "price",
+            "discount",
+            "email_quota",
+            "emails_used",
+            "period_days",
+        }
     )
     column_default_sort = ("id", True)
     column_labels: ClassVar[Mapping[str, str]] = LABELS

@@ -29,7 +29,14 @@ class Linked:
     href: str
 
 
-Value = Cell | Linked
+@dataclass(frozen=True, slots=True)
+class AtMost:
+    """An amount that may turn out smaller, since not all that is taken off it is known."""
+
+    value: Decimal
+
+
+Value = Cell | Linked | AtMost
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +60,7 @@ class Sheet:
 
 def bare(value: Value) -> Cell:
     """The value without its link."""
-    return value.value if isinstance(value, Linked) else value
+    return value.value if isinstance(value, Linked | AtMost) else value
 
 
 def told(value: Value, kind: str) -> str:
@@ -61,6 +68,8 @@ def told(value: Value, kind: str) -> str:
     found = bare(value)
     if found is None:
         return NOTHING
+    if isinstance(value, AtMost):
+        return f"≤\N{NO-BREAK SPACE}{told(found, kind)}"
     if kind == "share":
         return f"{found} %".replace(".", ",").replace(" ", "\N{NO-BREAK SPACE}")
     if kind == "count" and isinstance(found, int):

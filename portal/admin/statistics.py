@@ -50,9 +50,7 @@ class NumbersRoom(Room):
     def file_url(self, key: str, decimal: str = "comma") -> str:
         """A table of the present page as a file."""
         args = {name: value for name, value in request.args.items() if name in _ASKED}
-        if key != "register":
-            args["key"] = key
-        return str(self.get_url(".csv", decimal=decimal, **args))
+        return str(self.get_url(".csv", key=key, decimal=decimal, **args))
 
     def drawn(self, template: str, **more: Any) -> str:
         """The page with what its macros need."""

@@ -54,9 +54,15 @@ def payments(numbers: Numbers, narrowed: Mapping[str, object]) -> str:
     return url_for("desk_payments.index_view", **_filters(_kinds(numbers) | dict(narrowed)))
 
 
-def refunds(numbers: Numbers, since: date, until: date) -> str:
+def fees(numbers: Numbers, since: date, until: date, *, known: bool, **only: str) -> str:
+    """The list of payments whose money came in these days and whose fee is known, or is not."""
+    narrowed = {"paid-since": since, "paid-until": until, "fee": "1" if known else "0", **only}
+    return payments(numbers, narrowed)
+
+
+def refunds(numbers: Numbers, since: date, until: date, **only: str) -> str:
     """The list of refunds that went through in these days."""
-    narrowed = _kinds(numbers) | {"status": "succeeded", "done-since": since, "done-until": until}
+    narrowed = _kinds(numbers) | {"status": "succeeded", "done-since": since, "done-until": until, **only}
     return url_for("desk_refunds.index_view", **_filters(narrowed))
 
 

@@ -5,15 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from portal.admin import charts
 from portal.admin import statistics_links as links
-from portal.admin.charts import Chart, Series
 from portal.admin.sheets import Column, Linked, Sheet, share, told
+from portal.admin.statistics_money import fee, gateways, money, net
 from portal.admin.statistics_orders import orders, refusals, states, success, success_by_part
 from portal.admin.statistics_words import RENEWALS
-from portal.admin.words import word
+from portal.billing import takings
 from portal.billing.statistics import Numbers, Tally
-from portal.models import GatewayName
+from portal.billing.takings import Takings
 from portal.models.payment import BUYS
 
 
@@ -24,19 +23,19 @@ class Tile:
     title: str
     value: str
     what: str
+    #: The way to the rows of what is not known of it.
+    more: str = ""
+    href: str = ""
 
 
 def tiles(numbers: Numbers) -> list[Tile]:
     """The numbers to look at first."""
-    captured, refunded = numbers.total("captured"), numbers.total("refunded")
     decided, paid, first = success(numbers)
     running = _sum(numbers.running())
     lost, before = numbers.total("lost").n, _sum(numbers.before).n
     said = told
     return [
-        Tile("Поступило", said(captured.amount, "money"), f"Списано с покупателей. Платежей: {captured.n}."),
-        Tile("Возвращено", said(refunded.amount, "money"), f"Ушло обратно. Возвратов: {refunded.n}."),
-        Tile("Чистыми", said(captured.amount - refunded.amount, "money"), "Поступило минус возвращено."),
+        *_of_money(numbers),
         Tile(
             "Успех оплаты",
             said(share(paid, decided), "share"),
@@ -81,57 +80,6 @@ def all_of(numbers: Numbers) -> list[Sheet]:
         gateways(numbers),
         states(numbers),
     ]
-
-
-def money(numbers: Numbers) -> Sheet:
-    """What came in and went back, part by part."""
-    captured, refunded = numbers.by("captured", "begins"), numbers.by("refunded", "begins")
-    rows = []
-    for begins in numbers.parts():
-        came, went = captured.get(begins, Tally()), refunded.get(begins, Tally())
-        since, until = links.span(numbers, begins)
-        rows.append(
-            (
-                links.label(numbers, begins),
-                Linked(came.n, links.payments(numbers, {"paid-since": since, "paid-until": until})),
-                came.amount,
-                Linked(went.n, links.refunds(numbers, since, until)),
-                went.amount,
-                came.amount - went.amount,
-            )
-        )
-    came, went = numbers.total("captured"), numbers.total("refunded")
-    return Sheet(
-        "money",
-        "Деньги",
-        "Поступления — по дню списания, возвраты — по дню, когда деньги ушли обратно; оба по часам магазина.",
-        (
-            Column(links.PARTS[numbers.question.unit], "text"),
-            Column("Оплат"),
-            Column("Поступило", "money"),
-            Column("Возвратов"),
-            Column("Возвращено", "money"),
-            Column("Чистыми", "money"),
-        ),
-        rows,
-        ("Всего", came.n, came.amount, went.n, went.amount, came.amount - went.amount),
-        _money_chart(numbers),
-    )
-
-
-def _money_chart(numbers: Numbers) -> Chart:
-    parts = numbers.parts()
-    named = (("поступило", "main", "captured"), ("возвращено", "back", "refunded"))
-    series = []
-    for name, kind, figure in named:
-        found = numbers.by(figure, "begins")
-        series.append(Series(name, kind, [found.get(begins, Tally()).amount for begins in parts]))
-    return charts.bars(
-        "Поступило и возвращено",
-        "Столбцы по дням, неделям или месяцам; те же числа стоят в таблице ниже.",
-        [links.short(numbers, begins) for begins in parts],
-        series,
-    )
 
 
 def plans(numbers: Numbers) -> Sheet:
@@ -208,37 +156,29 @@ def customers(numbers: Numbers) -> Sheet:
     )
 
 
-def gateways(numbers: Numbers) -> Sheet:
-    """The money by gateway."""
-    came, went = numbers.by("captured", "gateway"), numbers.by("refunded", "gateway")
-    rows = []
-    for gateway in GatewayName:
-        one, back = came.get(gateway.value, Tally()), went.get(gateway.value, Tally())
-        href = links.payments(numbers, {**links.paid(numbers), "gateway": gateway.value})
-        rows.append(
-            (
-                word(gateway).text,
-                Linked(one.n, href),
-                one.amount,
-                back.n,
-                back.amount,
-                one.amount - back.amount,
-            )
-        )
-    return Sheet(
-        "gateways",
-        "Шлюзы",
-        "Те же деньги, что в первой таблице, по шлюзам.",
-        (
-            Column("Шлюз", "text"),
-            Column("Оплат"),
-            Column("Поступило", "money"),
-            Column("Возвратов"),
-            Column("Возвращено", "money"),
-            Column("Чистыми", "money"),
+def _of_money(numbers: Numbers) -> list[Tile]:
+    money = takings.total(takings.by(numbers.lines, lambda line: line.name).values())
+    captured, refunded = money.captured, money.refunded
+    return [
+        Tile("Поступило", told(captured.amount, "money"), f"Списано с покупателей. Платежей: {captured.n}."),
+        Tile("Возвращено", told(refunded.amount, "money"), f"Ушло обратно. Возвратов: {refunded.n}."),
+        Tile(
+            "Комиссия шлюзов",
+            told(fee(money), "money"),
+            f"Удержано по словам шлюзов, с НДС на комиссию. Платежей: {money.fee.n}.",
+            *_not_known(numbers, money),
         ),
-        rows,
-    )
+        Tile("Чистыми", told(net(money), "money"), "Поступило минус возвращено минус комиссия."),
+    ]
+
+
+def _not_known(numbers: Numbers, money: Takings) -> tuple[str, ...]:
+    """What is said of payments whose fee nobody has told, and the way to them."""
+    if not money.without_fee.n:
+        return ()
+    asked = numbers.question
+    said = f"Не известна у платежей: {money.without_fee.n}, на {told(money.without_fee.amount, 'money')}"
+    return said, links.fees(numbers, asked.since, asked.until, known=False)
 
 
 def _sum(found: Mapping[str, Tally]) -> Tally:

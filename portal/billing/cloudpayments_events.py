@@ -227,7 +227,7 @@ def _snapshot(
         failure_code=failure_code or told.failure_code,
         happened_at=told.happened_at,
         retry_after=told.retry_after,
-        fee=fee_of(told.fields.get("TotalFee")) if outcome is Outcome.SUCCEEDED else None,
+        fee=fee_of(told.fields) if outcome is Outcome.SUCCEEDED else None,
     )
 
 

@@ -7,6 +7,8 @@ number and a sum. The names:
 ``orders``    orders of that day, by how they ended: first, later, declined, abandoned, open
 ``declined``  refused attempts of that day, by the gateway's code
 ``captured``  money taken that day; ``refunded``  money sent back that day, by who wanted it
+``fee``       the same payments by what the gateways keep of them: its sum where it is known; where it is
+              unknown yet, the sum of those payments
 ``began``, ``ended``  paid periods, their sum being what they are worth in 30 days
 ``came``, ``lost``    customers who have a plan from then on (new, returned), or none
 ``renewals``  periods that ended that day under an agreement to renew, by what became of it
@@ -55,6 +57,10 @@ WITH made AS MATERIALIZED (
     ) tries ON m.status <> 'succeeded' WHERE m.purpose = 'renewal' AND m.attempt = 1
     UNION ALL
     SELECT paid_at, {_DIMENSIONS}, 'captured', '', amount FROM payments
+    WHERE paid_at >= :since AND paid_at < :until AND status = 'succeeded'
+    UNION ALL
+    SELECT paid_at, {_DIMENSIONS}, 'fee', CASE WHEN fee IS NULL THEN 'unknown' ELSE 'known' END,
+    coalesce(fee, amount) FROM payments
     WHERE paid_at >= :since AND paid_at < :until AND status = 'succeeded'
     UNION ALL
     SELECT r.finished_at, p.gateway, p.billing_mode, p.test_mode, p.purpose, p.plan_code, 'refunded',

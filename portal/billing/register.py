@@ -1,17 +1,17 @@
-"""The accountant's register: for each day and gateway what came in, what went back, and the difference.
+"""The accountant's register: for each day and gateway what came in, what went back, what the gateway kept.
 
-Real money only. The sums are those of the ledger: payments by the day on which they were captured, refunds
-by the day on which they went through, on the shop's clock.
+Real money only. The sums are those of the ledger: payments and their fees by the day on which they were
+captured, refunds by the day on which they went through, on the shop's clock.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import date, datetime
-from decimal import Decimal
 
-from portal.billing import statistics
-from portal.billing.statistics import Question, Tally
+from portal.billing import statistics, takings
+from portal.billing.statistics import Question
+from portal.billing.takings import Takings
 from portal.models import FigureFamily
 
 
@@ -21,13 +21,7 @@ class Entry:
 
     day: date
     gateway: str
-    captured: Tally
-    refunded: Tally
-
-    @property
-    def net(self) -> Decimal:
-        """What is left of the day; below nothing where more went back than came in."""
-        return self.captured.amount - self.refunded.amount
+    money: Takings
 
 
 def of(question: Question, now: datetime) -> list[Entry]:
@@ -35,12 +29,10 @@ def of(question: Question, now: datetime) -> list[Entry]:
     live = Question(question.since, question.until, question.gateway, question.mode, test=False)
     with statistics.snapshot() as connection:
         lines = statistics.lines_of(connection, live, now, (FigureFamily.PAYMENTS,), unit="day")
-    found: dict[tuple[date, str], dict[str, Tally]] = {}
-    for line in lines:
-        if line.name in {"captured", "refunded"}:
-            sums = found.setdefault((line.begins, line.gateway), {})
-            sums[line.name] = sums.get(line.name, Tally()) + line.tally
+    found = takings.by(lines, lambda line: (line.begins, line.gateway))
     return [
-        Entry(day, gateway, sums.get("captured", Tally()), sums.get("refunded", Tally()))
-        for (day, gateway), sums in sorted(found.items(), key=lambda one: (-one[0][0].toordinal(), one[0][1]))
+        Entry(day, gateway, money)
+        for (day, gateway), money in sorted(
+            found.items(), key=lambda one: (-one[0][0].toordinal(), one[0][1])
+        )
     ]

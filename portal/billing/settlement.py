@@ -104,6 +104,7 @@ def close(session: Session, payment: Row[Any], code: str, now: datetime) -> None
 def _captured(session: Session, payment: Row[Any], told: PaymentSnapshot, now: datetime) -> Settlement:
     if payment.status is PaymentStatus.SUCCEEDED:
         if payment.gateway_payment_id == told.gateway_payment_id:
+            _learn_fee(session, payment, told)
             return Settlement(Verdict.NOTHING_NEW, "already succeeded", payment.id)
         return _case(session, CaseKind.SECOND_CAPTURE, payment, told, now)
     if wrong := judging.mismatch(payment, told):
@@ -135,6 +136,12 @@ def _captured(session: Session, payment: Row[Any], told: PaymentSnapshot, now: d
         saving.keep_and_return(session, payment, told, now)
     log.info("Payment succeeded: %s", payment.transaction_id)
     return Settlement(Verdict.MOVED, "succeeded", payment.id)
+
+
+def _learn_fee(session: Session, payment: Row[Any], told: PaymentSnapshot) -> None:
+    """What the gateway keeps, said later than the success; one that is known already is compared by day."""
+    if payment.fee is None and told.fee is not None:
+        session.execute(update(_payments).where(_payments.c.id == payment.id).values(fee=told.fee))
 
 
 def _deliver(session: Session, payment: Row[Any], told: PaymentSnapshot, now: datetime) -> None:

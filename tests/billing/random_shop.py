@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import random
 import uuid
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
@@ -77,7 +77,7 @@ class RandomShop:
         """Some acts, each committed by itself as in life, with moments of the past in any order."""
         for _ in range(acts):
             act = self.dice.choice(
-                (self.pay, self.pay, self.pay, self.change, self.refund, self.agree, self.revoke)
+                (self.pay, self.pay, self.pay, self.change, self.learn, self.refund, self.agree, self.revoke)
             )
             act()
 
@@ -115,6 +115,14 @@ class RandomShop:
             changes |= {"refunded_amount": payment.amount if payment.purpose is PaymentPurpose.RENEWAL else 0}
         with transaction() as session:
             session.execute(update(Payment).where(Payment.id == payment.id).values(changes))
+
+    def learn(self) -> None:
+        """The gateway tells what it keeps of a payment, or tells it otherwise."""
+        paid = [one for one in rows_of(Payment) if one.status is PaymentStatus.SUCCEEDED]
+        if paid:
+            with transaction() as session:
+                told = update(Payment).where(Payment.id == self.dice.choice(paid).id)
+                session.execute(told.values(fee=Decimal(self.dice.randrange(0, 5000)) / 100))
 
     def refund(self) -> None:
         """Some money goes back, or is on its way."""
@@ -222,6 +230,7 @@ class RandomShop:
             "created_at": begun,
             "expires_at": begun,
             "paid_at": self.moment() if paid else None,
+            "fee": Decimal(self.dice.randrange(5000)) / 100 if paid and self.dice.random() < 0.6 else None,
         }
 
     def _period(self, payment_id: int, row: dict[str, Any]) -> dict[str, Any]:
@@ -281,6 +290,28 @@ class ByHand:
             and self.about(self.payments[r.payment_id])
         ]
         return len(back), sum((r.amount for r in back), Decimal(0))
+
+    def register(self) -> dict[tuple[date, str], list[Any]]:
+        """Each day's money at each gateway: payments, their sum, refunds, theirs, the fees that are known,
+        the payments of which none is.
+        """
+        found: dict[tuple[date, str], list[Any]] = defaultdict(lambda: [0, Decimal(0)] * 2 + [Decimal(0), 0])
+        for p in self.payments.values():
+            if self.about(p) and self.inside(p.paid_at):
+                line = found[p.paid_at.astimezone(MOSCOW).date(), p.gateway.value]
+                line[0] += 1
+                line[1] += p.amount
+                if p.fee is None:
+                    line[5] += 1
+                else:
+                    line[4] += p.fee
+        for r in self.refunds:
+            payment = self.payments[r.payment_id]
+            if r.status is RefundStatus.SUCCEEDED and self.inside(r.finished_at) and self.about(payment):
+                line = found[r.finished_at.astimezone(MOSCOW).date(), payment.gateway.value]
+                line[2] += 1
+                line[3] += r.amount
+        return dict(found)
 
     def created(self) -> Counter[str]:
         """Payments begun, by state."""

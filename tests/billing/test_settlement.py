@@ -310,3 +310,14 @@ def _force(payment: Payment, status: PaymentStatus) -> None:
         row = settlement.locked(session, payment_id=payment.id)
         assert row is not None
         moves.move(session, row, status, row.created_at)
+
+
+def test_a_fee_that_is_told_later_is_kept(now: datetime) -> None:
+    """The first word about it counts; another one is for the comparison of days, which keeps a note."""
+    user = a_customer(now)
+    payment = a_payment(user, now)
+    fees = []
+    for fee in (None, Decimal("38.61"), None, Decimal("1.00")):
+        settled(payment, told(payment, user, Outcome.SUCCEEDED, "fee-1", fee=fee), now)
+        fees.append(again(payment).fee)
+    assert fees == [None, *[Decimal("38.61")] * 3]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 from flask import Flask
@@ -10,8 +11,8 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import delete
 
-from portal.billing import figures, statistics
-from portal.billing.statistics import Tally
+from portal.billing import figures, register, statistics, takings
+from portal.billing.statistics import Question, Tally
 from portal.database import db, transaction
 from portal.models import Consent, Payment, PurchasedPlan, Refund, Subscription, User
 from tests.billing.random_shop import MOSCOW, ByHand, RandomShop, some_window, told
@@ -25,6 +26,13 @@ def compare(dice: random.Random, now: datetime) -> None:
     numbers, by_hand = statistics.read(question, now), ByHand(question, now)
     for name, counted in (("captured", by_hand.captured()), ("refunded", by_hand.refunded())):
         assert numbers.total(name) == Tally(*counted), name
+    register_agrees(question, now)
+    money = takings.total(takings.by(numbers.lines, lambda line: line.begins).values())
+    lines = by_hand.register().values()
+    assert money.fee.amount == sum(line[4] for line in lines)
+    assert money.without_fee.n == sum(line[5] for line in lines)
+    assert money.net == sum(line[1] - line[3] - line[4] for line in lines)
+    assert money.fee.n + money.without_fee.n == money.captured.n
     for name, by_detail in (("created", by_hand.created()), ("orders", by_hand.orders())):
         assert told(numbers, name) == by_detail, name
     assert told(numbers, "declined") == by_hand.declined()
@@ -33,6 +41,21 @@ def compare(dice: random.Random, now: datetime) -> None:
     if lost := numbers.total("lost").n:
         customers["lost"] = lost
     assert customers == by_hand.customers()
+
+
+def register_agrees(question: Question, now: datetime) -> None:
+    """The accountant's register of these days, line by line."""
+    live = replace(question, test=False)
+    entries = register.of(live, now)
+    assert [one.day for one in entries] == sorted((one.day for one in entries), reverse=True)
+    found = {(one.day, one.gateway): one.money for one in entries}
+    by_hand = ByHand(live, now).register()
+    assert found.keys() == by_hand.keys()
+    for key, (paid, captured, refunds, refunded, fee, unknown) in by_hand.items():
+        assert found[key].captured == Tally(paid, captured), key
+        assert found[key].refunded == Tally(refunds, refunded), key
+        assert (found[key].fee.amount, found[key].without_fee.n) == (fee, unknown), key
+        assert found[key].net == captured - refunded - fee, key
 
 
 # A seed that fails is told as it is: another one that is smaller tells no more.

@@ -196,3 +196,24 @@ def test_half_a_list_is_an_error(start_server: Start) -> None:
 
     with pytest.raises(GatewayUnknown):
         list(a_gateway(start_server(full, answer(500))).list_payments(MOMENT, MOMENT))
+
+
+@pytest.mark.parametrize(
+    ("said", "fee"),
+    (
+        ({"TotalFee": 39, "VatAboveTotalFee": 8.58}, "47.58"),
+        ({"TotalFee": 3.9, "VatAboveTotalFee": None}, "3.90"),
+        ({"TotalFee": 0}, "0.00"),
+        ({"TotalFee": None, "VatAboveTotalFee": 8.58}, None),
+        ({"TotalFee": "many"}, None),
+        ({"TotalFee": 39, "Status": "Authorized"}, None),
+    ),
+)
+def test_the_fee_is_what_does_not_reach_the_shop(
+    said: dict[str, object], fee: str | None, start_server: Start
+) -> None:
+    """The commission with the VAT on top of it; nothing is guessed where the gateway does not say."""
+    snapshot = a_gateway(start_server(an_envelope(**said))).fetch_by_id(ID)
+
+    assert snapshot is not None
+    assert snapshot.fee == (Decimal(fee) if fee else None)

@@ -144,3 +144,25 @@ def test_what_may_be_missing_may_be_missing(changes: dict[str, Any], start_serve
     assert snapshot.amount == Decimal("2.00")
     assert snapshot.happened_at is None
     assert snapshot.refunded is None
+
+
+@pytest.mark.parametrize(
+    ("income", "fee"),
+    (
+        ({"value": "1.91", "currency": "RUB"}, "0.09"),
+        ({"value": "2.00", "currency": "RUB"}, "0.00"),
+        (None, None),
+        ({"value": "2.01", "currency": "RUB"}, None),
+        ({"value": "1,91", "currency": "RUB"}, None),
+    ),
+)
+def test_the_fee_is_what_does_not_reach_the_shop(
+    income: object, fee: str | None, start_server: Start
+) -> None:
+    """The sum less the shop's income, which is less the VAT on the fee too; else it is not known."""
+    told = a_payment(status="succeeded", income_amount=income)
+
+    snapshot = a_gateway(start_server(answer(200, told))).fetch_by_id(ID)
+
+    assert snapshot is not None
+    assert snapshot.fee == (Decimal(fee) if fee else None)

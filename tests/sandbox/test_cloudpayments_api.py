@@ -241,7 +241,7 @@ def test_live_mode_marks(cp: CloudShop) -> None:
 
     assert model["TestMode"] is False
     assert model["GatewayName"] == "Tbank"
-    assert model["TotalFee"] == 39
+    assert (model["TotalFee"], model["VatAboveTotalFee"]) == (39, 8.58)
     assert len(model["Rrn"]) == 12
     assert len(model["AuthCode"]) == 6
 

@@ -11,7 +11,7 @@ from typing import Any
 from portal.gateways.base import GatewayUnknown, Outcome, PaymentSnapshot, RefundSnapshot, SavedMethod
 from portal.gateways.titles import brand_title, last_four, method_title
 from portal.gateways.wire import NotAnId
-from portal.money import NotAnAmount, money
+from portal.money import ZERO, NotAnAmount, money
 
 # A refund is a transaction of its own, so a refunded payment stays Completed.
 OUTCOMES = {
@@ -132,7 +132,7 @@ def payment(model: Mapping[str, Any]) -> PaymentSnapshot:
         failure_code=reason if outcome is Outcome.FAILED and reason != "0" else None,
         happened_at=happened_at(model),
         created_at=moment(model.get("CreatedDateIso")),
-        fee=fee_of(model.get("TotalFee")) if outcome is Outcome.SUCCEEDED else None,
+        fee=fee_of(model) if outcome is Outcome.SUCCEEDED else None,
         needs_payer=text(model, "Status") == "AwaitingAuthentication",
     )
 
@@ -184,12 +184,20 @@ def amount_of(model: Mapping[str, Any]) -> Decimal:
         raise GatewayUnknown(detail=f"an unreadable amount: {error}") from error
 
 
-def fee_of(value: object) -> Decimal | None:
-    """``TotalFee``: a JSON number of the API, a text of a notification; ``None`` where it does not say."""
+def fee_of(told: Mapping[str, Any]) -> Decimal | None:
+    """What does not reach the shop: ``TotalFee`` and the VAT upon it. ``None`` where it does not say.
+
+    JSON numbers in the API, texts in a notification; before May 2026 nothing was said of the VAT.
+    """
     try:
-        return money(value) if isinstance(value, str | int | Decimal) else None
+        fee, vat = _sum_of(told.get("TotalFee")), _sum_of(told.get("VatAboveTotalFee"))
+        return None if fee is None else fee + (vat or ZERO)
     except NotAnAmount:
         return None
+
+
+def _sum_of(value: object) -> Decimal | None:
+    return money(value) if isinstance(value, str | int | Decimal) and value != "" else None
 
 
 def happened_at(model: Mapping[str, Any]) -> datetime | None:

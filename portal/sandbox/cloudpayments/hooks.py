@@ -15,7 +15,7 @@ from portal.sandbox.cloudpayments.binding import loose_object, plain_number
 from portal.sandbox.cloudpayments.dates import notification_time
 from portal.sandbox.cloudpayments.encoding import FORM, JSON, form_body, json_body, signature_headers
 from portal.sandbox.cloudpayments.reasons import CHECK_CODES, reason
-from portal.sandbox.cloudpayments.transactions import PLACE, Doc, fee
+from portal.sandbox.cloudpayments.transactions import PLACE, Doc, fee, vat_on_fee
 from portal.sandbox.notifier import Answer, Notification, RetryRule
 from portal.sandbox.world import World
 
@@ -125,7 +125,7 @@ def _kind_fields(world: World, kind: str, doc: Doc) -> dict[str, str]:
         "CardProduct": "I" if doc.get("network") else "",
         "InstallmentTerm": "",
         "InstallmentMonthlyPayment": "",
-        "VatAboveTotalFee": "0.00",
+        "VatAboveTotalFee": str(vat_on_fee(doc)),
         "ProcessorAndPartnerFee": "",
         "VatWithinProcessorFee": "",
         "Reason": why.name,

@@ -139,6 +139,11 @@ def fee(doc: Doc) -> Decimal:
     return (Decimal(doc["amount"]) * Decimal("0.039")).quantize(Decimal("0.01"))
 
 
+def vat_on_fee(doc: Doc) -> Decimal:
+    """Return the VAT that comes on top of the commission."""
+    return (fee(doc) * Decimal("0.22")).quantize(Decimal("0.01"))
+
+
 def settled(doc: Doc) -> bool:
     """Tell whether money was taken or held."""
     return doc["status"] in {Status.AUTHORIZED, Status.COMPLETED, Status.CANCELLED}
@@ -188,7 +193,7 @@ def _money(doc: Doc) -> Doc:
         "PaymentCurrency": doc["currency"],
         "PaymentCurrencyCode": 0,
         "TotalFee": plain_number(fee(doc)),
-        "VatAboveTotalFee": 0,
+        "VatAboveTotalFee": plain_number(vat_on_fee(doc)),
         "ProcessorAndPartnerFee": None,
         "VatWithinProcessorFee": None,
     }
