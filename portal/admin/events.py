@@ -16,7 +16,7 @@ from werkzeug.exceptions import NotFound as NoSuchPage
 
 from portal import clock, running
 from portal.accounts import present
-from portal.admin import bodies, change_words
+from portal.admin import bodies, change_words, envelopes
 from portal.admin.access import needs
 from portal.admin.filters import Exactly, OneOf, Since, Until
 from portal.admin.rows import Rows
@@ -49,7 +49,7 @@ class Events(Rows):
         "attempts",
         "last_error",
     )
-    column_details_exclude_list = ("raw_payload", "dedupe_key")
+    column_details_exclude_list = ("raw_payload", "dedupe_key", "headers")
     column_sortable_list = ("id", "received_at", "attempts")
     column_filters = (
         Exactly("id", (WebhookEvent.gateway_object_id,), "Объект шлюза"),
@@ -64,6 +64,10 @@ class Events(Rows):
     def body(self, event: WebhookEvent) -> list[bodies.Line] | None:
         """What it says, for the page."""
         return bodies.lines(event)
+
+    def envelope(self, event: WebhookEvent) -> list[tuple[str, str]]:
+        """Who called and by what it was proved, for the page."""
+        return envelopes.lines(event)
 
     def payment_of(self, event: WebhookEvent) -> Payment | None:
         """The payment it turned out to speak of."""

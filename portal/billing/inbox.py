@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import hashlib
 import logging
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -55,6 +56,7 @@ class Delivery:
     content_type: str
     address: str
     url_kind: str | None = None
+    headers: Mapping[str, str] = field(default_factory=dict)
 
 
 def receive_cloudpayments(delivery: Delivery, told: CloudPaymentsNotification, now: datetime) -> None:
@@ -192,6 +194,7 @@ def _row(
         "content_type": delivery.content_type[:120],
         "url_kind": delivery.url_kind,
         "address": delivery.address[:45],
+        "headers": dict(delivery.headers),
         "gateway_object_id": object_id and object_id[:64],
         "status": EventStatus.RECEIVED,
         "verdict": "",

@@ -6,6 +6,7 @@ from datetime import datetime
 from enum import StrEnum
 
 from sqlalchemy import BigInteger, ForeignKey, Index, String, Text, text
+from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
 from portal.database import Base
@@ -42,6 +43,8 @@ class WebhookEvent(Base):
     #: The URL's kind where the gateway has one URL per kind.
     url_kind: Mapped[str | None] = mapped_column(String(20))
     address: Mapped[str] = mapped_column(String(45), default="")
+    #: Headers that tell who called and which signature was right; signatures by their beginning only.
+    headers: Mapped[dict[str, str]] = mapped_column(JSONB, default=dict, server_default=text("'{}'::jsonb"))
     #: The object it speaks of, in the gateway's words.
     gateway_object_id: Mapped[str | None] = mapped_column(String(64), index=True)
     #: For the runbook (WebhookLog's metadata.billing_mode): as the notification says it, or as the payment

@@ -24,6 +24,7 @@ from portal.gateways.cloudpayments.notifications import Kind
 from portal.gateways.cloudpayments.signature import is_authentic, verify_signature
 from portal.gateways.wire import MalformedNotification
 from portal.gateways.yookassa import notifications as yookassa
+from portal.web import evidence
 
 log = logging.getLogger(__name__)
 
@@ -53,9 +54,10 @@ def from_cloudpayments(kind: str | None = None) -> Response:
     raw = request.query_string if by_get else request.get_data(cache=True)
     content_type = "application/x-www-form-urlencoded" if by_get else request.content_type or ""
     _refuse_strange_networks()
-    _refuse_unsigned(raw, content_type)
+    proof = _refuse_unsigned(raw, content_type)
     now = clock.now()
-    delivery = Delivery(raw, content_type, request.remote_addr or "", kind)
+    kept = evidence.of(request.headers, proof)
+    delivery = Delivery(raw, content_type, request.remote_addr or "", kind, kept)
     try:
         told = cloudpayments.read(raw, content_type, kind=kind)
     except MalformedNotification:
@@ -85,7 +87,8 @@ def from_yookassa() -> Response:
         log.warning("A YooKassa notification from a strange address was refused: %s", request.remote_addr)
         raise Forged("Этот адрес не принадлежит ЮKassa.")
     raw = request.get_data(cache=True)
-    delivery = Delivery(raw, request.content_type or "", request.remote_addr or "")
+    kept = evidence.of(request.headers)
+    delivery = Delivery(raw, request.content_type or "", request.remote_addr or "", headers=kept)
     try:
         told = yookassa.read(raw)
     except MalformedNotification:
@@ -117,11 +120,14 @@ def _refuse_strange_networks() -> None:
         raise Forged("Этот адрес не принадлежит CloudPayments.")
 
 
-def _refuse_unsigned(raw: bytes, content_type: str) -> None:
-    """Compare Content-HMAC over the raw bytes; or, where it is switched on, the seed's relay signature."""
+def _refuse_unsigned(raw: bytes, content_type: str) -> str:
+    """Compare Content-HMAC over the raw bytes; or, where it is switched on, the seed's relay signature.
+
+    Gives the name of the header that was right.
+    """
     shop = settings.current()
     if is_authentic(shop.cloudpayments_api_secret, raw, request.headers.get("Content-HMAC")):
-        return
+        return "Content-HMAC"
     relayed = request.headers.get("X-Signature")
     if shop.cloudpayments_relay_signature and shop.cloudpayments_api_secret and relayed:
         try:
@@ -129,7 +135,7 @@ def _refuse_unsigned(raw: bytes, content_type: str) -> None:
         except MalformedNotification:
             raise Forged from None
         if verify_signature(fields, relayed, shop.cloudpayments_api_secret):
-            return
+            return "X-Signature"
     log.warning("A CloudPayments notification with a missing or wrong signature was refused")
     raise Forged
 

@@ -5,12 +5,14 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from werkzeug.datastructures import Headers
 
 from portal import clock
 from portal.billing import audit, inbox, replay, replaying
 from portal.billing.audit import Subject
 from portal.database import CallInsideTransaction, db, rehearsal, transaction
 from portal.models import EventStatus, GatewayName, WebhookEvent
+from portal.web import evidence
 from tests.desk import Browser, Desk
 from tests.stories import books
 
@@ -218,3 +220,31 @@ def test_two_workers_count_each_notification_once(desk: Desk, failed: int) -> No
     (row,) = books.rows(desk.app, "SELECT done, moved FROM replays")
     assert tuple(row) == (1, 1)
     assert books.count(desk.app, "purchased_plans") == 1
+
+
+def test_who_called_and_by_what_it_was_proved(desk: Desk, viewer: Browser) -> None:
+    """Kept for a dispute: the caller's address and words, and which signature was right, by its beginning."""
+    order = desk.customer().order("cloudpayments")
+    desk.sandbox.pay("cloudpayments", order["transaction_id"])
+    desk.settle()
+    event = books.rows(desk.app, "SELECT id, headers FROM webhook_events WHERE kind = 'pay'")[0]
+    sent = next(one for one in desk.sandbox.ledger()["notifications"] if one["kind"] == "pay")
+    signature = sent["headers"]["Content-HMAC"]
+
+    assert event.headers["proved by"] == "Content-HMAC"
+    assert event.headers["Content-HMAC"] == f"{signature[:8]}…"
+    page = viewer.get(f"{LOG}details/?id={event.id}").text
+    assert "подпись Content-HMAC сошлась" in page
+    assert event.headers["User-Agent"] in page
+    assert signature not in page
+    assert signature not in viewer.get(f"{LOG}export/csv/").text
+
+
+def test_headers_are_kept_as_text() -> None:
+    """Of a header that is too long, or holds what no database takes, the readable part is kept."""
+    given = Headers({"User-Agent": "a\x00b" + "c" * 400, "Cookie": "s=1", "Authorization": "Basic x"})
+    assert evidence.of(given) == {"User-Agent": "a?b" + "c" * 197}
+    assert evidence.of(Headers({"X-Signature": "f" * 64}), "X-Signature") == {
+        "X-Signature": "ffffffff…",
+        "proved by": "X-Signature",
+    }
