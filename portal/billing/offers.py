@@ -21,6 +21,7 @@ class Offer:
     price: Decimal
     list_price: Decimal | None
     saving: Decimal | None
+    saving_percent: int  # rounded down: never more than there is
     per_month: Decimal | None
     per_thousand: Decimal | None
     is_mine: bool = False
@@ -35,6 +36,7 @@ class Offer:
             price=price,
             list_price=plan.price if plan.discount else None,
             saving=plan.discount or None,
+            saving_percent=int(plan.discount * 100 // plan.price),
             per_month=_rounded(price / _MONTHS) if yearly else None,
             per_thousand=_rounded(price * 1000 / plan.email_quota) if plan.email_quota >= 1000 else None,
             is_mine=plan.code == mine,

@@ -29,6 +29,7 @@ from portal.web import (
     renewal,
     renewal_links,
     sandbox,
+    styleguide,
     webhooks,
 )
 
@@ -59,6 +60,7 @@ def init_app(app: Flask, config: Config) -> None:
         app.register_blueprint(door)
     if config.sandbox:
         app.register_blueprint(sandbox.blueprint)
+        app.register_blueprint(styleguide.blueprint)
 
 
 def choose_locale() -> str:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from flask import Blueprint, render_template
+from flask import Blueprint, render_template, request
 from flask_login import current_user
 
 from portal import clock
-from portal.billing import plans, subscriptions
+from portal.billing import checkout, plans, subscriptions
 from portal.billing.offers import Offer
 
 bp = Blueprint("plans", __name__)
@@ -14,21 +14,40 @@ bp = Blueprint("plans", __name__)
 
 @bp.get("/")
 def home() -> str:
-    """What this place is, and what it costs."""
+    """What this place is, what it costs, and what people ask before they pay."""
+    offers = _offers()
+    quotas = [offer.plan.email_quota for offer in offers]
     return render_template(
-        "plans/home.html", monthly=[offer for offer in _offers() if offer.per_month is None]
+        "plans/home.html",
+        monthly=_for(offers, "month"),
+        has_yearly=bool(_for(offers, "year")),
+        least=min(quotas, default=0),
+        most=max(quotas, default=0),
+        recurring=checkout.recurring_offered(),
     )
 
 
 @bp.get("/plans")
 def index() -> str:
-    """All plans on sale, the monthly ones first."""
+    """The plans for a month or, with ``?period=year``, for a year; below them all plans side by side."""
     offers = _offers()
+    ways = [period for period in ("month", "year") if _for(offers, period)]
+    wanted = request.args.get("period", "")
+    period = wanted if wanted in ways else next(iter(ways), "month")
     return render_template(
         "plans/index.html",
-        monthly=[offer for offer in offers if offer.per_month is None],
-        yearly=[offer for offer in offers if offer.per_month is not None],
+        shown=_for(offers, period),
+        everything=offers,
+        ways=ways,
+        period=period,
+        best_percent=max((offer.saving_percent for offer in _for(offers, "year")), default=0),
+        recurring=checkout.recurring_offered(),
     )
+
+
+def _for(offers: list[Offer], period: str) -> list[Offer]:
+    """Those of *offers* that are for a year, or those that are not."""
+    return [offer for offer in offers if (offer.per_month is not None) == (period == "year")]
 
 
 def _offers() -> list[Offer]:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from decimal import Decimal
 
+import pytest
 from flask import Flask
 
 from portal import clock
-from portal.billing import plans
+from portal.billing import plans, settings
 from portal.billing.offers import Offer
 from portal.database import transaction
 from portal.models import Plan
@@ -25,7 +27,7 @@ def seen(app: Flask, path: str) -> str:
 
 def test_a_visitor_sees_every_plan_on_sale(app: Flask) -> None:
     """Each has its price, its letters and its way to the checkout; no account is needed to look."""
-    page = seen(app, "/plans")
+    page = seen(app, "/plans") + seen(app, "/plans?period=year")
 
     for code in ("START_MONTHLY", "PRO_MONTHLY", "BUSINESS_MONTHLY", "PRO_YEARLY", "BUSINESS_YEARLY"):
         assert f'href="/checkout/{code}"' in page
@@ -36,12 +38,70 @@ def test_a_visitor_sees_every_plan_on_sale(app: Flask) -> None:
 
 def test_a_discount_is_shown_honestly(app: Flask) -> None:
     """The list price is struck through, the saving is in roubles, a year's plan tells its price per month."""
-    page = seen(app, "/plans")
+    page = seen(app, "/plans?period=year")
 
     assert '<s class="price__list">11 880 ₽</s>' in page
-    assert "Выгода 1 980 ₽" in page
-    assert "825 ₽ в месяц" in page
+    assert "Дешевле на 1 980 ₽, это 16 %" in page  # a sixth, rounded down
+    assert "825 ₽ в месяц, но оплата сразу" in page
     assert "2 491,67 ₽ в месяц" in page
+
+
+def cards(page: str) -> list[str]:
+    """The plans of the cards, by the addresses of their checkouts."""
+    return re.findall(r'href="/checkout/(\w+)"', page.partition('id="compare"')[0])
+
+
+def test_the_switch_keeps_the_choice_in_the_address(app: Flask) -> None:
+    """A link shows the plans for a year, and says which is shown; all are compared below."""
+    month, year = seen(app, "/plans"), seen(app, "/plans?period=year")
+
+    assert cards(month) == ["START_MONTHLY", "PRO_MONTHLY", "BUSINESS_MONTHLY"]
+    assert cards(year) == ["PRO_YEARLY", "BUSINESS_YEARLY"]
+    chosen = [re.findall(r'href="([^"]+)"\s+aria-current="true"', page) for page in (month, year)]
+    assert chosen == [["/plans?period=month"], ["/plans?period=year"]]
+    for page in (month, year):
+        assert len(re.findall(r'scope="row"', page)) == 5
+        assert 'href="/checkout/START_MONTHLY"' in page
+        assert 'href="/checkout/BUSINESS_YEARLY"' in page
+
+
+def test_a_period_that_is_not_sold_is_not_offered(app: Flask) -> None:
+    """Without plans for a year there is no switch, and a strange address shows what there is."""
+    with app.app_context(), transaction() as session:
+        session.query(Plan).filter(Plan.period_days > 100).update({"on_sale": False})
+
+    page = seen(app, "/plans?period=year")
+    assert cards(page) == ["START_MONTHLY", "PRO_MONTHLY", "BUSINESS_MONTHLY"]
+    assert "period=" not in page
+
+
+@pytest.mark.parametrize(
+    ("window", "policy", "answer"),
+    (
+        (14, "full", "Да, всю сумму. Срок возврата — 14 дней"),
+        (14, "unused_days", "Да, за неиспользованное время. Срок возврата — 14 дней"),
+        (3, "unused_quota", "Да, за неотправленные письма. Срок возврата — 3 дня"),
+        (0, "full", "За срок, который уже идёт, деньги не возвращаем"),
+    ),
+)
+def test_the_answers_are_the_shop_s_own(app: Flask, window: int, policy: str, answer: str) -> None:
+    """The home page promises what the settings keep."""
+    with app.app_context():
+        settings.put("refund_window_days", str(window), clock.now())
+        settings.put("refund_policy", policy, clock.now())
+
+    assert answer in seen(app, "/")
+
+
+def test_the_home_page_says_who_sells(app: Flask) -> None:
+    """The seller's facts stand where people decide, and nothing stands there while nobody filled them in."""
+    assert "Кому вы платите" not in seen(app, "/")
+    with app.app_context():
+        settings.put("seller_name", "ООО «Ромашка»", clock.now())
+
+    page = seen(app, "/")
+    assert "Кому вы платите" in page
+    assert "ООО «Ромашка»" in page
 
 
 def test_a_plan_without_a_discount_strikes_nothing(app: Flask) -> None:
