@@ -61,7 +61,7 @@ def of(standing: Standing, now: datetime) -> Outlook | None:
         return None
     session = db.session()
     consent = session.get(Consent, live.consent_id or 0) if live.auto_renew else None
-    found = overdue.of_customer(live.user_id, now)
+    found = overdue.of_live(live, now)
     last = live.grace_until or live.current_period_end
     return Outlook(
         state=_state(session, live, standing.method, found),

@@ -84,9 +84,13 @@ class Overdue:
 
 def of_customer(user_id: int, now: datetime) -> Overdue | None:
     """What is overdue of this customer; ``None`` where nothing is."""
-    session = db.session()
-    live: Subscription | None = session.scalar(choosing.of_customer(user_id))
-    return _overdue(session, live, now) if live is not None else None
+    live: Subscription | None = db.session.scalar(choosing.of_customer(user_id))
+    return of_live(live, now) if live is not None else None
+
+
+def of_live(live: Subscription, now: datetime) -> Overdue | None:
+    """The same for a customer's live subscription that was read already."""
+    return _overdue(db.session(), live, now)
 
 
 def of_subscription(subscription_id: int, now: datetime) -> Overdue | None:
@@ -136,12 +140,12 @@ def order(
 
 
 def _overdue(session: Session, live: Subscription, now: datetime) -> Overdue | None:
-    consent = session.get(Consent, live.consent_id or 0)
-    method = session.get(PaymentMethod, live.payment_method_id or 0)
-    refused = retries.last_refusal(session, live)
     is_over = not subscriptions.is_usable(live, now)
     if is_over or not live.auto_renew or live.status is not SubscriptionStatus.PAST_DUE:
         return None
+    consent = session.get(Consent, live.consent_id or 0)
+    method = session.get(PaymentMethod, live.payment_method_id or 0)
+    refused = retries.last_refusal(session, live)
     if consent is None or method is None or refused is None:
         return None
     plan, ends_at = consents.plan_agreed_to(consent), live.current_period_end

@@ -17,6 +17,7 @@ from sqlalchemy.orm import Session
 from portal.billing import agenda, consents, periods, plans, settings, worth
 from portal.billing.consents import Agreement
 from portal.billing.stopping import Because
+from portal.billing.subscriptions import Standing
 from portal.billing.worth import Base
 from portal.database import db
 from portal.models import (
@@ -114,9 +115,8 @@ def situation(session: Session, user_id: int, now: datetime) -> Situation:
     )
 
 
-def choices(user_id: int, now: datetime) -> list[Choice]:
-    """What each plan on sale would mean for this customer, and the one that runs where it is not on sale."""
-    seen = situation(db.session(), user_id, now)
+def choices(seen: Situation, now: datetime) -> list[Choice]:
+    """What each plan on sale would mean in this situation, and the one that runs where it is not on sale."""
     offered = plans.on_sale()
     if seen.base is not None and seen.base.plan_code not in {plan.code for plan in offered}:
         offered.insert(0, db.session.get_one(Plan, seen.base.plan_id))
@@ -157,14 +157,29 @@ def gives_more(plan: Plan, base: Base) -> bool:
     return price > base.price or price * base.period_days > base.price * plan.period_days
 
 
-def coming(user_id: int, now: datetime) -> Coming | None:
+def coming(seen: Situation) -> Coming | None:
     """The plan that renewals will charge, where it is another than the one that is paid last."""
-    seen = situation(db.session(), user_id, now)
-    last = seen.upcoming[-1].plan_code if seen.upcoming else seen.base and seen.base.plan_code
-    if seen.renewal is None or seen.paid_until is None or seen.renewal.consent.plan_code == last:
+    last = seen.upcoming[-1] if seen.upcoming else seen.base
+    if seen.renewal is None or seen.paid_until is None or last is None:
         return None
-    agreed = seen.renewal.consent
-    return Coming(agreed.plan_code, agreed.plan_title, agreed.amount, agreed.currency, seen.paid_until)
+    return _follows(seen.renewal.consent, last.plan_code, seen.paid_until)
+
+
+def coming_after(standing: Standing) -> Coming | None:
+    """The same for who stands so, from what was read already."""
+    live, last = standing.subscription, (standing.current, *standing.upcoming)[-1]
+    if live is None or not standing.auto_renew or standing.ends_at is None or last is None:
+        return None
+    consent = db.session.get(Consent, live.consent_id or 0)
+    if consent is None or consent.withdrawn_at is not None:
+        return None
+    return _follows(consent, last.plan_code, standing.ends_at)
+
+
+def _follows(agreed: Consent, last: str, paid_until: datetime) -> Coming | None:
+    if agreed.plan_code == last:
+        return None
+    return Coming(agreed.plan_code, agreed.plan_title, agreed.amount, agreed.currency, paid_until)
 
 
 def _present(session: Session, seen: Situation, plan: Plan, now: datetime) -> Choice:

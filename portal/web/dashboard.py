@@ -3,21 +3,35 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import date
 
 from flask import Blueprint, Response, render_template, request, stream_with_context
 from flask.typing import ResponseReturnValue
 from flask_login import current_user, login_required
 
 from portal import clock, spreadsheets
-from portal.billing import leading, notices, outlook, payments, plan_changes, plans, refunds, subscriptions
+from portal.billing import (
+    daily_use,
+    leading,
+    notices,
+    outlook,
+    payments,
+    plan_changes,
+    plans,
+    refunds,
+    subscriptions,
+)
+from portal.billing.daily_use import DailyUse
+from portal.billing.subscriptions import Standing
 from portal.models import Payment, PaymentStatus
 from portal.spreadsheets import Cell
-from portal.web import filters, words
+from portal.web import filters, use_chart, words
 
 bp = Blueprint("dashboard", __name__, url_prefix="/dashboard")
 
 PAGE = 20
 _LAST = 5
+_NOTICES = 5
 _CSV_PAGE = 200
 
 _COLUMNS = ("Дата", "Номер", "Тариф", "Сумма", "Возвращено", "Валюта", "Статус", "Способ оплаты")
@@ -31,19 +45,34 @@ def show() -> str:
     last = payments.history(current_user.id, _LAST, None)
     undecided = {PaymentStatus.UNKNOWN, PaymentStatus.AUTHORIZED}
     standing = subscriptions.standing(current_user.id, now)
+    use = daily_use.of(current_user.id, now)
     return render_template(
         "dashboard/show.html",
+        now=now,
         standing=standing,
         outlook=outlook.of(standing, now),
         may_buy_again=standing.current is not None and plans.is_on_sale(standing.current.plan_code),
-        coming=plan_changes.coming(current_user.id, now),
+        coming=plan_changes.coming_after(standing),
+        use=use,
+        chart=use_chart.drawn(use) if use else None,
+        lasts=_lasts(use, standing),
         payments=last.payments,
         going_back=refunds.going_back(payment.id for payment in last.payments),
         more_payments=last.next_cursor is not None,
         lead_to=leading.asked_to(current_user.id),
         undecided=next((payment for payment in last.payments if payment.status in undecided), None),
-        notices=[told for told in map(words.told, notices.recent(current_user.id, 5)) if told],
+        notices=[told for told in map(words.told, notices.recent(current_user.id, _NOTICES)) if told],
     )
+
+
+def _lasts(use: DailyUse | None, standing: Standing) -> date | str:
+    """Whether the e-mails last until the end of the period at the present pace ("enough"), or the day on
+    which they run out; empty where the pace says nothing.
+    """
+    current = standing.current
+    if use is None or not use.pace or current is None or standing.ends_at is None or not current.emails_left:
+        return ""
+    return use.runs_out_before(current.emails_left, current.ends_at) or "enough"
 
 
 @bp.get("/payments", endpoint="payments")

@@ -8,7 +8,7 @@ from __future__ import annotations
 import hashlib
 import logging
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime, time
 from decimal import Decimal
 from functools import lru_cache
 from pathlib import Path
@@ -56,6 +56,8 @@ def init_app(app: Flask) -> None:
     app.add_template_filter(moment)
     app.add_template_filter(_local, "local")
     app.add_template_filter(day)
+    app.add_template_filter(calendar_day)
+    app.add_template_filter(zone_name)
     app.add_template_filter(number)
     app.add_template_filter(count)
     app.add_template_filter(days)
@@ -81,6 +83,16 @@ def moment(value: datetime | str) -> str:
 def day(value: datetime | str) -> str:
     """``22 декабря 2026``, as the calendar of TZ_DISPLAY has it."""
     return _written(_local(value), "d MMMM y")
+
+
+def calendar_day(value: date) -> str:
+    """``22 декабря``: a day on the calendar, near enough to need no year."""
+    return _written(datetime.combine(value, time(12), _zone()), "d MMMM")
+
+
+def zone_name(value: datetime) -> str:
+    """The name of the clock that times are told by: ``МСК``."""
+    return _zone_name(_local(value))
 
 
 def number(value: int | Decimal) -> str:

@@ -31,11 +31,12 @@ bp = Blueprint("plan_changes", __name__, url_prefix="/dashboard/plan")
 def index() -> str:
     """The plans side by side: what each would cost now, or from when on it would follow."""
     now = clock.now()
+    seen = plan_changes.situation(db.session(), current_user.id, now)
     return render_template(
         "dashboard/plans.html",
-        choices=plan_changes.choices(current_user.id, now),
-        seen=plan_changes.situation(db.session(), current_user.id, now),
-        coming=plan_changes.coming(current_user.id, now),
+        choices=plan_changes.choices(seen, now),
+        seen=seen,
+        coming=plan_changes.coming(seen),
     )
 
 

@@ -360,7 +360,9 @@ class Shop(RuleBasedStateMachine):
         if self.user is not None:
             db.session.rollback()
             assert invariants.violations(self.now) == []
-            assert plan_changes.choices(self.user.id, self.now)
+            assert plan_changes.choices(
+                plan_changes.situation(db.session(), self.user.id, self.now), self.now
+            )
         db.session.remove()
 
 

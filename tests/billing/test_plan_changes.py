@@ -387,7 +387,12 @@ def test_a_plan_off_sale_can_be_stayed_with(now: datetime) -> None:
     later(user, "START_MONTHLY", now + DAY)
     with transaction():
         plan("PRO_MONTHLY").on_sale = False
-    codes = [choice.plan.code for choice in plan_changes.choices(user.id, now + DAY)]
+    codes = [
+        choice.plan.code
+        for choice in plan_changes.choices(
+            plan_changes.situation(db.session(), user.id, now + DAY), now + DAY
+        )
+    ]
     assert codes[0] == "PRO_MONTHLY"
     assert later(user, "PRO_MONTHLY", now + DAY).means is Means.STAY
     assert (in_force(user).plan_code, in_force(user).amount) == ("PRO_MONTHLY", 990)

@@ -50,7 +50,7 @@ def test_cancel_on_day_13(page: Page, desk: Desk, gateway: str) -> None:
 
     page.wait_for_url("**/dashboard/")
     expect(main).to_contain_text("Тариф «Про» отменён. Возвращаем 990 ₽")
-    expect(main).to_contain_text("Тариф закончился")
+    expect(main).to_contain_text("Тариф отменён")
     page.goto(f"{desk.url}/dashboard/payments")
     expect(main).to_contain_text("возвращаем 990 ₽")
     later(desk, "1m")
@@ -77,6 +77,6 @@ def test_cancel_on_day_15(page: Page, desk: Desk) -> None:
     page.get_by_role("button", name="Отменить без возврата").click()
 
     page.wait_for_url("**/dashboard/")
-    expect(main).to_contain_text("Тариф закончился")
+    expect(main).to_contain_text("Тариф отменён")
     later(desk, "1m")
     assert desk.sandbox.ledger()["refunds"] == []

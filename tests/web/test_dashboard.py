@@ -95,7 +95,8 @@ def test_the_plan_in_force(app: Flask, browser: Browser) -> None:
     end = period.ends_at + timedelta(hours=3)
     assert f"{end.day} " in page
     assert f"{end:%H:%M} МСК" in page
-    assert "Выключено: само ничего не спишется. Тариф закончится" in page
+    assert "Продление выключено" in page
+    assert "Само ничего не спишется. Тариф закончится" in page
     assert "Сохранённых карт и других способов нет" in page
     assert ids(page) == [payment.transaction_id]
 
@@ -123,7 +124,9 @@ def test_renewal_and_the_saved_card(app: Flask, browser: Browser) -> None:
         day = filters.moment(ira.subscription.charge_due_at or "").replace(filters.NBSP, " ")
 
     page = text(browser)
-    assert f"{day} спишем 990 ₽" in page
+    assert "Следующее списание" in page
+    assert '<p class="figure__value">990 ₽</p>' in page
+    assert day in page
     assert "Visa •• 4242" in page
     assert "12/2030" in page
     assert token not in page

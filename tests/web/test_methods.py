@@ -87,7 +87,7 @@ def test_a_card_is_unlinked_after_the_page_that_says_what_follows(app: Flask, br
         assert methods.owned(card.user_id, card.id).token is None
     assert "Сохранённых способов оплаты нет" in text(browser)
     assert browser.get(place(card, "unlink")).location == METHODS
-    assert "Выключено" in text(browser, "/dashboard/")
+    assert "Продление выключено" in text(browser, "/dashboard/")
 
 
 def test_what_is_somebody_elses_is_not_there(app: Flask, browser: Browser) -> None:

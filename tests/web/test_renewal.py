@@ -79,15 +79,18 @@ def ran_out(ira: Subscriber) -> None:
 
 
 STATES: dict[str, tuple[Callable[[Subscriber], object], tuple[str, ...]]] = {
-    "coming": (lambda _: None, ("спишем 990 ₽", "попробуем ещё", "Отключить")),
-    "off": (lambda ira: agreements.stop(ira.user.id, clock.now()), ("Выключено", "Включить продление")),
+    "coming": (lambda _: None, ("Следующее списание 990 ₽", "попробуем ещё", "Отключить продление")),
+    "off": (
+        lambda ira: agreements.stop(ira.user.id, clock.now()),
+        ("Продление выключено", "Включить продление"),
+    ),
     "held": (held, ("не смогли предупредить вас письмом, поэтому не списываем",)),
     "overdue": (overdue, ("Не удалось списать 990 ₽", "не хватило денег", "Попробуем ещё раз", "Оплатить")),
     "given up": (lambda ira: overdue(ira, "5082"), ("Сами больше пробовать не будем", "Оплатить сейчас")),
     "under way": (lambda ira: ira.charge(clock.now()), ("Ждём ответа банка",)),
     "no method": (stopped, ("Списать не с чего", "Добавить способ оплаты")),
-    "card too old": (runs_out, ("Карта закончится раньше", "спишем 990 ₽")),
-    "card past its month": (ran_out, ("Карта закончится раньше", "банк может отказать", "спишем 990 ₽")),
+    "card too old": (runs_out, ("Карта закончится раньше", "Следующее списание 990 ₽")),
+    "card past its month": (ran_out, ("Карта закончится раньше", "банк может отказать", "990 ₽")),
     "paused": (
         lambda _: settings.put("auto_renewal_enabled", "false", clock.now()),
         ("Магазин приостановил автоматические списания",),
@@ -117,14 +120,14 @@ def test_renewal_is_switched_off_and_on_by_what_the_pages_say(app: Flask, browse
     assert "Отключить продление?" in page
     assert "990 ₽ не спишутся" in page
     assert browser.post(RENEWAL, action="stop").location == "/dashboard/"
-    assert "Выключено" in text(browser)
+    assert "Продление выключено" in text(browser)
 
     page = text(browser, RENEWAL)
     assert "Согласен, включить" in page
     assert "первое списание" in page
     assert "Visa •• 4242" in page
     assert browser.post(RENEWAL, action="resume").location == "/dashboard/"
-    assert "спишем 990 ₽" in text(browser)
+    assert "Следующее списание 990 ₽" in text(browser)
 
     evidence = browser.get(f"{CONSENTS}?format=json").get_json()["agreements"]
     assert [one["withdrawn_because"] for one in evidence] == [None, "stopped"]
