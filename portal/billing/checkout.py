@@ -58,6 +58,7 @@ class Preview:
     put_behind: GatewayName | None  # it has been failing
     recurring_offered: bool
     agreement: Agreement | None
+    first_charge_at: datetime  # by that agreement
     open_payment: Payment | None
 
 
@@ -88,6 +89,7 @@ def preview(user_id: int | None, plan: Plan, now: datetime) -> Preview:
         put_behind=doors.put_behind(),
         recurring_offered=offered,
         agreement=_agreement(plan, starts_at) if offered else None,
+        first_charge_at=_first_charge(plan, starts_at),
         open_payment=db.session.scalar(orders.open_order(user_id, plan.id)) if user_id is not None else None,
     )
 
@@ -197,9 +199,13 @@ def _terms(
 
 def _agreement(plan: Plan, starts_at: datetime) -> Agreement:
     """What the customer is asked to agree to for a period that begins at *starts_at*."""
+    return consents.agreement(plan, plan.get_final_price(), _first_charge(plan, starts_at))
+
+
+def _first_charge(plan: Plan, starts_at: datetime) -> datetime:
+    """When a period that begins at *starts_at* would be followed by the first charge."""
     ends_at = starts_at + timedelta(days=plan.period_days)
-    first = agenda.cycle(starts_at, ends_at, renews=True).charge_due_at or ends_at
-    return consents.agreement(plan, plan.get_final_price(), first)
+    return agenda.cycle(starts_at, ends_at, renews=True).charge_due_at or ends_at
 
 
 def _note_call(payment: Payment, now: datetime) -> None:

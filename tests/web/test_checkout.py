@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from urllib.parse import urlsplit
 
@@ -19,6 +20,7 @@ from tests.web.browser import Browser
 from tests.web.shop import a_payment, a_period, user_of
 
 PAGE = "/checkout/PRO_MONTHLY"
+CHOSEN = re.compile(r'value="yookassa"\s+checked')
 
 
 @pytest.fixture
@@ -104,20 +106,23 @@ def test_a_second_plan_begins_when_the_first_ends(app: Flask, browser: Browser) 
 
 def test_a_gateway_asked_for_is_chosen_beforehand(browser: Browser) -> None:
     """The way over from the other gateway's page keeps the choice; nonsense is ignored."""
-    chosen = 'value="yookassa"\n                       checked'
-
-    assert chosen in text(browser, f"{PAGE}?gateway=yookassa")
-    assert chosen not in text(browser, f"{PAGE}?gateway=paypal")
+    assert CHOSEN.search(text(browser, f"{PAGE}?gateway=yookassa"))
+    assert not CHOSEN.search(text(browser, f"{PAGE}?gateway=paypal"))
 
 
 def test_without_the_offer_there_is_no_order(app: Flask, browser: Browser) -> None:
-    """The box must be ticked; the error stands at the box, and the other answers are kept."""
+    """The box must be ticked; the error stands at the box and, as a link to it, in what takes the focus;
+    the other answers are kept.
+    """
     answer = browser.post(PAGE, gateway="yookassa")
 
     assert answer.status_code == 400
     assert 'id="accept_offer-error"' in answer.text
     assert 'aria-describedby="accept_offer-error"' in answer.text
-    assert 'value="yookassa"\n                       checked' in answer.text
+    assert CHOSEN.search(answer.text)
+    summary = answer.text[answer.text.index("autofocus") :]
+    assert '<a href="#accept_offer">Чтобы оплатить, нужно принять условия оферты.</a>' in summary
+    assert 'id="accept_offer"' in summary
     assert not orders(app)
 
 
@@ -128,6 +133,8 @@ def test_only_an_offered_gateway_can_be_chosen(app: Flask, browser: Browser, gat
 
     assert answer.status_code == 400
     assert 'id="gateway-error"' in answer.text
+    assert 'href="#gateway-cloudpayments"' in answer.text
+    assert 'id="gateway-cloudpayments"' in answer.text
     assert not orders(app)
 
 
@@ -224,6 +231,27 @@ def test_renewal_is_offered_and_never_ticked(app: Flask, browser: Browser) -> No
     (order,) = orders(app)
     assert answer.status_code == 303
     assert order.billing_mode.value == "ONE_TIME"
+
+
+def test_one_payment_says_that_it_is_the_only_one(browser: Browser) -> None:
+    """When again: never. The order says so beside the sum, and nothing about renewals stands on the page."""
+    page = text(browser)
+
+    assert re.search(r"Следующее списание</dt>\s*<dd class=\"if-once\">\s*не будет", page)
+    assert "if-renewed" not in page
+    assert "Это разовый платёж, сам он не повторится" in page
+
+
+@pytest.mark.usefixtures("recurring")
+def test_renewal_says_when_how_much_and_how_to_stop(browser: Browser) -> None:
+    """Both answers stand in the order; the box decides which of them is seen."""
+    page = text(browser)
+
+    again = re.search(r'<dd class="if-renewed">\s*(\d{1,2} \w+ \d{4}), 990 ₽', page)
+    assert again
+    assert f"первое списание — {again[1]}" in page
+    assert "Отключить можно до этого дня" in page
+    assert "не будет" in page
 
 
 @pytest.mark.usefixtures("recurring")
