@@ -5,7 +5,7 @@
 # `make test` installs nothing.
 
 .DEFAULT_GOAL := help
-.PHONY: help run test year lint format chromium lock migrate api-key bench clean
+.PHONY: help run test year lint format messages chromium lock migrate api-key bench clean
 .DELETE_ON_ERROR:
 .NOTPARALLEL:
 
@@ -49,6 +49,9 @@ year: $(RUN_STAMP) $(SERVERS_STAMP) ## Play twelve months of ten customers, prin
 
 chromium: ## Install Debian's Chromium for the browser tests, when it is missing and we are root
 	@sh dev/chromium.sh
+
+messages: $(RUN_STAMP) ## Collect the sentences, bring translations/ up to date, compile it, say what is not translated
+	@$(BIN)/python -m dev.messages
 
 lock: $(DEV_STAMP) ## Compile requirements*.in into hash-pinned requirements*.txt
 	@sh dev/lock.sh

@@ -1,11 +1,13 @@
 """The one family of errors that a person may read.
 
-An error has a ``code`` for programs, an HTTP ``status`` and a ``message`` for a person (Russian: customers
-read it). Subclasses stand in the file that raises them; :mod:`portal.web.errors` is the only place that turns
-them into pages or JSON.
+An error has a ``code`` for programs, an HTTP ``status`` and a ``message`` for a person, in the language of
+whoever caused it. Subclasses stand in the file that raises them; :mod:`portal.web.errors` is the only place
+that turns them into pages or JSON.
 """
 
 from __future__ import annotations
+
+from portal.wording import marked, say
 
 
 class PortalError(Exception):
@@ -13,11 +15,11 @@ class PortalError(Exception):
 
     code = "INTERNAL_ERROR"
     status = 500
-    message = "Что-то пошло не так. Мы уже разбираемся, деньги без вашего ведома не спишутся."
+    message = marked("Что-то пошло не так. Мы уже разбираемся, деньги без вашего ведома не спишутся.")
 
     def __init__(self, message: str | None = None, *, code: str | None = None) -> None:
         """Keep the class's sentence and code unless this case has better ones."""
-        self.message = message or type(self).message
+        self.message = message or say(type(self).message)
         self.code = code or type(self).code
         super().__init__(self.message)
 
@@ -27,7 +29,7 @@ class NotFound(PortalError):
 
     code = "NOT_FOUND"
     status = 404
-    message = "Такой записи нет."
+    message = marked("Такой записи нет.")
 
 
 class InvalidRequest(PortalError):
@@ -35,7 +37,7 @@ class InvalidRequest(PortalError):
 
     code = "INVALID_REQUEST"
     status = 400
-    message = "Запрос заполнен неверно."
+    message = marked("Запрос заполнен неверно.")
 
 
 class NotAllowed(PortalError):
@@ -43,4 +45,4 @@ class NotAllowed(PortalError):
 
     code = "FORBIDDEN"
     status = 403
-    message = "Это действие вам недоступно."
+    message = marked("Это действие вам недоступно.")

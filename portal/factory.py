@@ -13,7 +13,7 @@ from portal import admin, cli, clock, jobs, logs, models, secrets, web
 from portal.database import ENGINE_OPTIONS, db, migrate
 from portal.extensions import babel, csrf, limiter, login_manager
 from portal.mail import Mailer
-from portal.web import headers
+from portal.web import headers, reader
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -38,7 +38,7 @@ def build(config: environment.Config | None = None) -> Flask:
     db.init_app(app)
     migrate.init_app(app, db, directory=str(ROOT / "migrations"))
     jobs.init_app(app, config.redis_url)
-    babel.init_app(app, locale_selector=web.choose_locale)
+    babel.init_app(app, locale_selector=reader.choose_locale)
     csrf.init_app(app)
     limiter.init_app(app)
     login_manager.init_app(app)

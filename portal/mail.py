@@ -14,6 +14,8 @@ from typing import Any
 
 from flask import render_template
 
+from portal.wording import language, speaking
+
 SECONDS = 15
 
 
@@ -30,10 +32,14 @@ class Letter:
     html: str
 
 
-def compose(kind: str, facts: Mapping[str, Any]) -> Letter:
-    """Write the letter ``templates/emails/<kind>``; the text's first line is ``Subject: …``."""
-    head, _, text = render_template(f"emails/{kind}.txt", **facts).partition("\n\n")
-    html = render_template(f"emails/{kind}.html", **facts)
+def compose(kind: str, facts: Mapping[str, Any], tongue: str = "") -> Letter:
+    """Write the letter ``templates/emails/<kind>`` in *tongue*, or the present reader's language.
+
+    The text's first line is ``Subject: …``.
+    """
+    with speaking(tongue or language()):
+        head, _, text = render_template(f"emails/{kind}.txt", **facts).partition("\n\n")
+        html = render_template(f"emails/{kind}.html", **facts)
     return Letter(head.removeprefix("Subject:").strip(), text.strip() + "\n", html)
 
 

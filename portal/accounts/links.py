@@ -17,6 +17,7 @@ from sqlalchemy import ColumnElement, select, update
 from portal.database import db, transaction
 from portal.errors import PortalError
 from portal.models import AccountLink, LinkPurpose, User
+from portal.wording import marked
 
 LASTS = {LinkPurpose.CONFIRM_EMAIL: timedelta(hours=48), LinkPurpose.RESET_PASSWORD: timedelta(minutes=30)}
 
@@ -28,7 +29,7 @@ class LinkDead(PortalError):
 
     code = "LINK_DEAD"
     status = 410
-    message = "Ссылка больше не действует: ею уже воспользовались или её срок истёк."
+    message = marked("Ссылка больше не действует: ею уже воспользовались или её срок истёк.")
 
 
 def issue(user: User, purpose: LinkPurpose, now: datetime) -> AccountLink:

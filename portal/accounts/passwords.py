@@ -19,6 +19,7 @@ from portal.accounts.throttle import TooOften
 from portal.database import transaction
 from portal.errors import InvalidRequest
 from portal.models import LinkPurpose, User
+from portal.wording import say
 
 SHORTEST = 8
 LONGEST = 256
@@ -52,14 +53,14 @@ def problem(password: str, email: str) -> str | None:
     """
     plain = _normal(password)
     if len(plain) < SHORTEST:
-        return f"Пароль должен быть не короче {SHORTEST} символов."
+        return say("Пароль должен быть не короче %(least)s символов.", least=SHORTEST)
     if len(plain) > LONGEST:
-        return f"Пароль должен быть не длиннее {LONGEST} символов."
+        return say("Пароль должен быть не длиннее %(most)s символов.", most=LONGEST)
     lowered = plain.lower()
     if lowered in {email.lower(), email.lower().partition("@")[0]}:
-        return "Пароль не должен совпадать с адресом почты."
+        return say("Пароль не должен совпадать с адресом почты.")
     if lowered in _known() or len(set(lowered)) == 1:
-        return "Этот пароль слишком известен: его подбирают первым. Придумайте другой."
+        return say("Этот пароль слишком известен: его подбирают первым. Придумайте другой.")
     return None
 
 

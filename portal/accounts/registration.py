@@ -15,6 +15,7 @@ from portal.accounts.addresses import normal
 from portal.database import db, transaction
 from portal.errors import InvalidRequest, NotAllowed, PortalError
 from portal.models import Role, User
+from portal.wording import language, marked, say
 
 log = logging.getLogger(__name__)
 
@@ -26,7 +27,7 @@ class AddressTaken(PortalError):
 
     code = "ADDRESS_TAKEN"
     status = 409
-    message = "Если такой адрес уже занят, войдите или восстановите пароль."
+    message = marked("Если такой адрес уже занят, войдите или восстановите пароль.")
 
 
 def register(email: str, password: str, address: str, now: datetime) -> User:
@@ -42,7 +43,7 @@ def register(email: str, password: str, address: str, now: datetime) -> User:
         with passwords.slot():
             kept = passwords.hashed(password)
         with transaction():
-            user = insert_user(wanted, kept, now, privacy_accepted_at=now)
+            user = insert_user(wanted, kept, now, privacy_accepted_at=now, language=language())
             if user:
                 recovery.send_confirmation(user, now)
         if user:
@@ -57,7 +58,7 @@ def ensure_demo(now: datetime) -> None:
     """
     config: Config = current_app.extensions["portal_config"]
     if not config.sandbox:
-        raise NotAllowed("Демонстрационные учётные записи существуют только в песочнице (SANDBOX=1).")
+        raise NotAllowed(say("Демонстрационные учётные записи существуют только в песочнице (SANDBOX=1)."))
     for email, password, role in _DEMO:
         if _is_taken(email):
             continue
@@ -101,7 +102,7 @@ def usable_address(email: str) -> str:
     """The address as it is kept. Raises InvalidRequest."""
     found = normal(email)
     if found is None:
-        raise InvalidRequest("Проверьте адрес почты: так он написан быть не может.")
+        raise InvalidRequest(say("Проверьте адрес почты: так он написан быть не может."))
     return found
 
 

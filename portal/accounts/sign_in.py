@@ -13,6 +13,7 @@ from portal.accounts.addresses import normal
 from portal.database import db, transaction
 from portal.errors import PortalError
 from portal.models import User
+from portal.wording import marked
 
 log = logging.getLogger(__name__)
 
@@ -22,7 +23,7 @@ class BadCredentials(PortalError):
 
     code = "BAD_CREDENTIALS"
     status = 401
-    message = "Неверная почта или пароль."
+    message = marked("Неверная почта или пароль.")
 
 
 def verify(email: str, password: str, address: str) -> User:

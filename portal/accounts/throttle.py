@@ -22,6 +22,7 @@ from redis.exceptions import RedisError
 from portal.accounts.wall_clock import wall_now
 from portal.errors import PortalError
 from portal.secrets import vault
+from portal.wording import marked
 
 log = logging.getLogger(__name__)
 
@@ -31,7 +32,7 @@ class TooOften(PortalError):
 
     code = "RATE_LIMITED"
     status = 429
-    message = "Слишком много попыток. Подождите немного и попробуйте снова."
+    message = marked("Слишком много попыток. Подождите немного и попробуйте снова.")
 
     def __init__(self, seconds: int) -> None:
         """Say how long to wait: at least a second."""

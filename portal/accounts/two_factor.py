@@ -21,6 +21,7 @@ from portal.billing.audit import Actor, Subject
 from portal.database import changed, db, transaction
 from portal.errors import PortalError
 from portal.models import RecoveryCode, User
+from portal.wording import marked, say
 
 _SECONDS = 30
 _DIGITS = 6
@@ -37,7 +38,7 @@ class WrongCode(PortalError):
 
     code = "WRONG_CODE"
     status = 400
-    message = "Код не подошёл. Проверьте, что время на телефоне точное, и введите следующий код."
+    message = marked("Код не подошёл. Проверьте, что время на телефоне точное, и введите следующий код.")
 
 
 def is_on(user: User) -> bool:
@@ -51,7 +52,7 @@ def begin(user: User) -> str:
     Asked again before that, it is the same secret: a page that was reloaded still fits the phone.
     """
     if is_on(user):
-        raise PortalError("Второй фактор уже включён.", code="ALREADY_ON")
+        raise PortalError(say("Второй фактор уже включён."), code="ALREADY_ON")
     if user.totp_secret is None:
         with transaction():
             user.totp_secret = secrets.token_bytes(_SECRET_BYTES)

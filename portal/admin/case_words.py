@@ -112,7 +112,7 @@ def facts(look: Look) -> list[tuple[str, Any]]:
         if value not in (None, ""):
             found.append((_label(name), _shown(name, value)))
     if code := case.facts.get("code"):
-        found.append(("Что это значит", declines.explain(case.gateway.value, str(code)).message_ru))
+        found.append(("Что это значит", declines.explain(case.gateway.value, str(code)).message))
     return [(label, cell(value)) for label, value in found if value is not None]
 
 

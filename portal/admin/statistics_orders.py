@@ -102,7 +102,7 @@ def refusals(numbers: Numbers) -> Sheet:
                 numbers, {**links.made(numbers), "status": "failed", "reason": code, "gateway": gateway.value}
             )
             part = share(tally.n, numbers.total("declined").n)
-            told = (word(gateway).text, code, ACTIONS[decline.action], decline.message_ru)
+            told = (word(gateway).text, code, ACTIONS[decline.action], decline.message)
             rows.append((-tally.n, code, (Linked(tally.n, href), part, *told)))
     return Sheet(
         "refusals",

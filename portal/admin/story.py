@@ -53,7 +53,7 @@ def told(lines: list[Line], gateway: GatewayName) -> list[Told]:
 
 def reason(gateway: GatewayName, code: str | None) -> str:
     """The sentence for a refusal, and its code beside it."""
-    return f"{declines.explain(gateway.value, code).message_ru} ({code})" if code else ""
+    return f"{declines.explain(gateway.value, code).message} ({code})" if code else ""
 
 
 def said(name: str, value: Any) -> Any:

@@ -27,6 +27,7 @@ from portal.billing.stopping import Because, stop_charging
 from portal.database import db, transaction
 from portal.errors import InvalidRequest
 from portal.models import Consent, PaymentMethod, Plan, Subscription
+from portal.wording import marked, say
 
 #: A card that was tried in vain for the coming period rests so long when renewal is switched on again.
 REST = timedelta(days=1)
@@ -36,21 +37,21 @@ class NothingToRenew(InvalidRequest):
     """There is no plan that could be renewed."""
 
     code = "NOTHING_TO_RENEW"
-    message = "Тариф уже закончился, продлевать нечего. Выберите тариф заново."
+    message = marked("Тариф уже закончился, продлевать нечего. Выберите тариф заново.")
 
 
 class NoMethod(InvalidRequest):
     """Renewal needs a saved method, and there is none that can be charged."""
 
     code = "NO_PAYMENT_METHOD"
-    message = "Чтобы включить продление, сначала добавьте карту или другой способ оплаты."
+    message = marked("Чтобы включить продление, сначала добавьте карту или другой способ оплаты.")
 
 
 class NotSoldAnyMore(InvalidRequest):
     """The plan was bought without an agreement and is not on sale now."""
 
     code = "PLAN_NOT_ON_SALE"
-    message = "Этот тариф больше не продаётся. Когда он закончится, выберите другой."
+    message = marked("Этот тариф больше не продаётся. Когда он закончится, выберите другой.")
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,7 +141,7 @@ def make_default(user_id: int, method_id: int, now: datetime) -> bool:
         if method.detached_at is not None:
             raise methods.MethodNotFound
         if not methods.is_usable(method, now):
-            raise InvalidRequest("С этого способа оплаты больше нельзя списывать. Добавьте другой.")
+            raise InvalidRequest(say("С этого способа оплаты больше нельзя списывать. Добавьте другой."))
         method.preferred_at = now
         due = choosing.charge_from_now_on(session, user_id, method.id, now)
         if due is not None:

@@ -16,10 +16,11 @@ from portal.billing_mode import BillingMode
 from portal.database import db, exclusive, transaction
 from portal.gateways.base import GatewayClosed
 from portal.models import GatewayName, Payment, PaymentPurpose, PaymentStatus, User
+from portal.wording import marked, say
 
 log = logging.getLogger(__name__)
 
-_DESCRIPTION = "Привязка карты, деньги сразу вернутся"
+_DESCRIPTION = marked("Привязка карты, деньги сразу вернутся")
 
 #: What is taken and goes back.
 AMOUNT = Decimal("1.00")
@@ -72,7 +73,7 @@ def _write(user: User, now: datetime) -> Payment:
             currency="RUB",
             billing_mode=BillingMode.RECURRING,
             test_mode=doors.test_mode(GatewayName.CLOUDPAYMENTS),
-            description=_DESCRIPTION,
+            description=say(_DESCRIPTION),
             receipt=receipts.frozen(GatewayName.CLOUDPAYMENTS, user.email, _DESCRIPTION),
             created_at=now,
             called_at=now,

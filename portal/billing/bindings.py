@@ -21,6 +21,7 @@ from portal.gateways.base import (
     Outcome,
 )
 from portal.models import BindingStatus, CaseKind, GatewayName, MethodBinding, User
+from portal.wording import marked, say
 
 #: The page for the payer lives an hour; there is no notification of a failure, so we ask until it has passed.
 LIVES = timedelta(hours=1)
@@ -32,7 +33,7 @@ class RecurringDisabled(PortalError):
 
     code = "RECURRING_DISABLED"
     status = 403
-    message = "Сейчас сохранить карту нельзя: магазин принимает только разовые платежи."
+    message = marked("Сейчас сохранить карту нельзя: магазин принимает только разовые платежи.")
 
 
 def start(user: User, now: datetime) -> MethodBinding:
@@ -68,7 +69,7 @@ def owned(user_id: int, key: str) -> MethodBinding:
         select(MethodBinding).where(MethodBinding.key == key[:36], MethodBinding.user_id == user_id)
     )
     if found is None:
-        raise NotFound("Такой привязки нет.")
+        raise NotFound(say("Такой привязки нет."))
     return found
 
 

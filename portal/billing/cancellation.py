@@ -30,6 +30,7 @@ from portal.models import (
 from portal.models.payment import OPEN
 from portal.models.subscription import LIVE
 from portal.money import ZERO, to_wire
+from portal.wording import say
 
 log = logging.getLogger(__name__)
 
@@ -146,7 +147,11 @@ def _look(session: Session, periods: Sequence[Row[Any]], user_id: int, now: date
 
 
 def _titles(titles: list[str]) -> str:
-    return "» и «".join(dict.fromkeys(titles))
+    """Each title once; who says them puts them into quotation marks."""
+    first, *others = dict.fromkeys(titles)
+    for other in others:
+        first = say("%(one)s» и «%(other)s", one=first, other=other)
+    return first
 
 
 def _counting(user_id: int, now: datetime) -> Any:

@@ -34,6 +34,7 @@ from portal.models import (
     User,
 )
 from portal.money import to_wire
+from portal.wording import marked
 
 #: Orders of a change that may still be paid, if only with another card.
 _MAY_BE_PAID = (PaymentStatus.PENDING, PaymentStatus.FAILED)
@@ -44,7 +45,7 @@ class ChangeMustWait(PortalError):
 
     code = "CHANGE_MUST_WAIT"
     status = 409
-    message = (
+    message = marked(
         "По прошлому платежу ещё нет ответа банка. Тариф можно сменить, как только он придёт: "
         "так ничего не спишется дважды."
     )
@@ -53,7 +54,7 @@ class ChangeMustWait(PortalError):
 class RenewalUnderWay(ChangeMustWait):
     """The saved method is being charged for the next period."""
 
-    message = (
+    message = marked(
         "Прямо сейчас списывается оплата за следующий срок. Подождите несколько минут: "
         "тариф можно сменить, как только банк ответит, и ничего не спишется дважды."
     )
@@ -64,7 +65,7 @@ class ChangedMeanwhile(PortalError):
 
     code = "CHANGED_MEANWHILE"
     status = 409
-    message = "Пока страница была открыта, условия изменились. Посмотрите их ещё раз."
+    message = marked("Пока страница была открыта, условия изменились. Посмотрите их ещё раз.")
 
 
 @dataclass(frozen=True, slots=True)

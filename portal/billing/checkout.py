@@ -38,10 +38,11 @@ from portal.gateways.base import (
     NextStep,
 )
 from portal.models import GatewayName, Operation, Payment, PaymentPurpose, PaymentStatus, Plan, User
+from portal.wording import marked, say
 
 log = logging.getLogger(__name__)
 
-_CHECK = "Проверка приёма платежей"
+_CHECK = marked("Проверка приёма платежей")
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,7 +140,7 @@ def widget(payment: Payment, user: User) -> dict[str, Any]:
     Raises InvalidRequest for another gateway's order.
     """
     if payment.gateway is not GatewayName.CLOUDPAYMENTS:
-        raise InvalidRequest("Этот платёж идёт через другую платёжную систему.")
+        raise InvalidRequest(say("Этот платёж идёт через другую платёжную систему."))
     step = doors.cloudpayments().start(payments.as_order(payment, user))
     return dict(step.widget or {})
 
@@ -177,7 +178,7 @@ def gateway_name(text: str) -> GatewayName:
     try:
         name = GatewayName(text)
     except ValueError:
-        raise InvalidRequest("Выберите способ оплаты.") from None
+        raise InvalidRequest(say("Выберите способ оплаты.")) from None
     if name not in doors.offered():
         raise GatewayClosed
     return name

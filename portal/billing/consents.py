@@ -6,20 +6,19 @@ from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 from typing import Any
-from zoneinfo import ZoneInfo
 
-from babel.dates import format_date
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from portal import running
+from portal import written
 from portal.billing.stopping import Because
 from portal.database import db
 from portal.models import Consent, Payment, PaymentStatus, Plan
-from portal.money import to_people, to_wire
+from portal.money import to_wire
+from portal.wording import SOURCE, language, say
 
-#: Changes with every change of the words below.
-VERSION = "2026-11"
+#: Changes with every change of the words below; each translation has its language behind it.
+VERSION = "2026-12"
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,16 +80,22 @@ def plan_agreed_to(consent: Consent) -> AgreedPlan:
 
 
 def agreement(plan: Plan | AgreedPlan, amount: Decimal, first_charge_at: datetime) -> Agreement:
-    """The words for this plan: sum, period, date of the first charge, and how to end it."""
-    config = running.config()
-    day = format_date(first_charge_at.astimezone(ZoneInfo(config.tz_display)), "d MMMM y", locale="ru")
-    text = (
-        f"Согласен на автоматическое продление тарифа «{plan.title}»: {to_people(amount, plan.currency)} "
-        f"каждые {plan.period_days} дн., первое списание — {day}. О каждом списании предупредим "
-        "письмом заранее. "
-        "Отключить продление и отвязать карту можно в любой момент в личном кабинете, одним нажатием."
+    """The words for this plan: sum, period, date of the first charge, and how to end it.
+
+    They are in the language of whoever reads them now, and so is the evidence.
+    """
+    text = say(
+        "Согласен на автоматическое продление тарифа «%(title)s»: %(sum)s раз в %(term)s, первое списание — "
+        "%(day)s. О каждом списании предупредим письмом заранее. Отключить продление и отвязать карту можно "
+        "в любой момент в личном кабинете, одним нажатием.",
+        title=plan.title,
+        sum=written.money(amount, plan.currency),
+        term=written.days(plan.period_days),
+        day=written.day(first_charge_at),
     )
-    return Agreement(VERSION, text, plan, amount, plan.currency, plan.period_days, plan.email_quota)
+    tongue = language()
+    version = VERSION if tongue == SOURCE else f"{VERSION}-{tongue}"
+    return Agreement(version, text, plan, amount, plan.currency, plan.period_days, plan.email_quota)
 
 
 def record(

@@ -14,6 +14,7 @@ from portal.errors import NotFound
 from portal.models import PaymentMethod, PurchasedPlan, Subscription, SubscriptionStatus, User
 from portal.models.base import Moment
 from portal.models.subscription import LIVE
+from portal.wording import marked
 
 _users: Any = User.__table__
 _periods: Any = PurchasedPlan.__table__
@@ -74,7 +75,7 @@ class CustomerNotFound(NotFound):
     """No customer has that address."""
 
     code = "CUSTOMER_NOT_FOUND"
-    message = "Клиента с таким адресом нет."
+    message = marked("Клиента с таким адресом нет.")
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,6 +12,7 @@ from itsdangerous import BadData, URLSafeSerializer
 
 from portal import clock, running
 from portal.errors import PortalError
+from portal.wording import marked
 
 LASTS = timedelta(days=60)
 
@@ -21,7 +22,7 @@ class LetterLinkDead(PortalError):
 
     code = "LINK_DEAD"
     status = 410
-    message = "Ссылка больше не действует. Войдите в кабинет: там можно всё то же самое."
+    message = marked("Ссылка больше не действует. Войдите в кабинет: там можно всё то же самое.")
 
 
 def of_renewal(subscription_id: Any, base_url: str) -> dict[str, str]:

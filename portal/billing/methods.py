@@ -19,6 +19,7 @@ from portal.gateways.base import SavedMethod
 from portal.models import Consent, GatewayName, PaymentMethod, PaymentPurpose, Subscription
 from portal.models.subscription import LIVE
 from portal.secrets import vault
+from portal.wording import marked
 
 _methods: Any = PaymentMethod.__table__
 
@@ -29,7 +30,7 @@ _LARGEST_ID = 2**63 - 1
 class MethodNotFound(NotFound):
     """No such method, or somebody else's: the two are told alike."""
 
-    message = "Такого способа оплаты нет."
+    message = marked("Такого способа оплаты нет.")
 
 
 def of(user_id: int) -> list[PaymentMethod]:

@@ -219,7 +219,7 @@ def _compose(notification: Notification, user: User) -> Letter:
     for name, value in notification.facts.items():
         if name in _AT_SENDING:
             facts |= _AT_SENDING[name](value, base_url)
-    return mail.compose(notification.kind, facts)
+    return mail.compose(notification.kind, facts, user.language)
 
 
 true_while("payment_failed", _is_unpaid)

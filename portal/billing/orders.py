@@ -14,6 +14,7 @@ from sqlalchemy import select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
+from portal import written
 from portal.billing import consents, doors, locks, payments, receipts, settlement
 from portal.billing.consents import AgreedPlan, Agreement, ClientInfo
 from portal.billing.worth import Base
@@ -23,6 +24,7 @@ from portal.gateways.base import GatewayError
 from portal.models import GatewayName, Payment, PaymentPurpose, PaymentStatus, Plan, User
 from portal.models.payment import OPEN, ORDERED
 from portal.money import ZERO
+from portal.wording import SOURCE, say, speaking
 
 log = logging.getLogger(__name__)
 
@@ -240,8 +242,8 @@ def _write(user: User, terms: Terms, client: ClientInfo, now: datetime) -> Payme
 
 def _new_payment(user: User, terms: Terms, now: datetime) -> Payment:
     plan, change = terms.plan, terms.change
-    what = f"Переход на тариф «{plan.title}»" if change else f"Тариф «{plan.title}»"
-    description = f"{what}, {plan.period_days} дн."[:128]
+    with speaking(SOURCE):
+        receipt = receipts.frozen(terms.gateway, user.email, _what(terms))
     return Payment(
         transaction_id=str(uuid.uuid4()),
         user_id=user.id,
@@ -258,8 +260,8 @@ def _new_payment(user: User, terms: Terms, now: datetime) -> Payment:
         plan_title=plan.title,
         period_days=plan.period_days,
         email_quota=plan.email_quota,
-        description=description,
-        receipt=receipts.frozen(terms.gateway, user.email, description),
+        description=_what(terms),
+        receipt=receipt,
         credit=change.credit if change else ZERO,
         replaces_payment_id=change.base.payment_id if change else None,
         replaced_emails_used=change.base.emails_used if change else 0,
@@ -268,3 +270,11 @@ def _new_payment(user: User, terms: Terms, now: datetime) -> Payment:
         expires_at=now + (CHANGE_LIVES if change else ORDER_LIVES),
         next_check_at=now + FIRST_CHECK,
     )
+
+
+def _what(terms: Terms) -> str:
+    """What is bought, as the payer reads it at the gateway, and in Russian on the receipt."""
+    title, term = terms.plan.title, written.days(terms.plan.period_days)
+    if terms.change:
+        return say("Переход на тариф «%(title)s», %(term)s", title=title, term=term)[:128]
+    return say("Тариф «%(title)s», %(term)s", title=title, term=term)[:128]

@@ -37,27 +37,28 @@ from portal.models import (
     SubscriptionStatus,
     User,
 )
+from portal.wording import marked
 
 
 class NothingDue(InvalidRequest):
     """The renewal was paid meanwhile, is switched off, or has not been refused at all."""
 
     code = "NOTHING_DUE"
-    message = "Сейчас платить не за что."
+    message = marked("Сейчас платить не за что.")
 
 
 class MayNotTryNow(InvalidRequest):
     """The saved method may not be charged again now."""
 
     code = "MAY_NOT_TRY_NOW"
-    message = "Сейчас с этой карты списать нельзя. Выберите другой способ оплаты."
+    message = marked("Сейчас с этой карты списать нельзя. Выберите другой способ оплаты.")
 
 
 class BeingCharged(InvalidRequest):
     """The saved method is being charged, or its bank has not answered yet."""
 
     code = "BEING_CHARGED"
-    message = (
+    message = marked(
         "Прямо сейчас списываем с сохранённого способа. Дождитесь ответа банка, чтобы не заплатить дважды."
     )
 
@@ -162,7 +163,7 @@ def _overdue(session: Session, live: Subscription, now: datetime) -> Overdue | N
         plan=plan,
         amount=consent.amount,
         method=method,
-        reason=declines.explain(refused.gateway.value, refused.failure_code).message_ru,
+        reason=declines.explain(refused.gateway.value, refused.failure_code).message,
         starts_at=ends_at,
         ends_at=ends_at + period,
         access_until=live.grace_until or ends_at,

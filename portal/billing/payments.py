@@ -22,6 +22,7 @@ from portal.gateways import declines
 from portal.gateways.base import GatewayClosed, GatewayError, Outcome, PaymentOrder, PaymentSnapshot
 from portal.models import GatewayName, Operation, Payment, PaymentPurpose, PaymentStatus, User
 from portal.models.payment import OPEN
+from portal.wording import marked, say
 
 log = logging.getLogger(__name__)
 
@@ -52,12 +53,14 @@ class Failure:
 
     code: str
     message: str
+    #: Whether the sentence says itself what became of the money.
+    tells_of_money: bool
 
 
 class PaymentNotFound(NotFound):
     """No such payment, or somebody else's: the two are told alike."""
 
-    message = "Такого платежа нет."
+    message = marked("Такого платежа нет.")
 
 
 def owned(user_id: int, transaction_id: str | None) -> Payment:
@@ -96,13 +99,13 @@ def history(user_id: int, limit: int, cursor: str | None, gateway: GatewayName |
     return HistoryPage(found[:limit], _write_cursor(found[limit - 1].id) if more else None)
 
 
-def failure(payment: Payment, locale: str = "ru") -> Failure | None:
+def failure(payment: Payment) -> Failure | None:
     """Why the payment failed, in plain words; ``None`` when it did not."""
     if payment.status is not PaymentStatus.FAILED:
         return None
     code = payment.failure_code or "unknown"
     told = declines.explain(payment.gateway.value, code)
-    return Failure(code, told.message_ru if locale == "ru" else told.message_en)
+    return Failure(code, told.message, told.tells_of_money)
 
 
 def as_order(payment: Payment, user: User) -> PaymentOrder:
@@ -248,5 +251,5 @@ def _read_cursor(cursor: str) -> int:
     except ValueError:
         text = ""
     if not re.fullmatch(r"p[0-9]{1,18}", text):
-        raise InvalidRequest("Неверный указатель страницы.")
+        raise InvalidRequest(say("Неверный указатель страницы."))
     return int(text[1:])

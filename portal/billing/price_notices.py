@@ -12,14 +12,16 @@ from typing import Any
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from portal import written
 from portal.billing import agenda, choosing, consents, locks, notices, retries, tending
 from portal.billing.consents import Agreement, ClientInfo
 from portal.billing.stopping import Because, stop_charging, withdraw
 from portal.database import db, transaction
 from portal.errors import NotFound
-from portal.models import Consent, PriceMove, PriceNotice, PriceOutcome, Subscription
+from portal.models import Consent, PriceMove, PriceNotice, PriceOutcome, Subscription, User
 from portal.models.subscription import LIVE
-from portal.money import to_people, to_wire
+from portal.money import to_wire
+from portal.wording import say, speaking
 
 #: A cycle that was announced, or is being charged, is let come to its end.
 AGAIN = timedelta(hours=6)
@@ -152,11 +154,15 @@ def _move(
 
 def _lowered(session: Session, move: PriceMove, old: Consent, now: datetime) -> Consent:
     """The same agreement for less: within what the customer agreed to, and told so in its words."""
-    day = f"{old.given_at:%d.%m.%Y}"
     names = [column.key for column in Consent.__table__.columns if column.key not in {"id", "payment_id"}]
     kept = {name: getattr(old, name) for name in names}
-    cheaper = to_people(move.amount, move.currency)
-    words = f"Магазин снизил цену до {cheaper}. По согласию от {day}: {old.text}"
+    with speaking(session.get_one(User, old.user_id).language):
+        words = say(
+            "Магазин снизил цену до %(sum)s. По согласию от %(day)s: %(text)s",
+            sum=written.money(move.amount, move.currency),
+            day=written.day(old.given_at),
+            text=old.text,
+        )
     lowered = Consent(**{**kept, "amount": move.amount, "given_at": now, "text": words})
     lowered.text_version = f"{old.text_version}-less"[:32]
     session.add(lowered)

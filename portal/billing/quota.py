@@ -20,6 +20,7 @@ from portal.database import transaction
 from portal.errors import InvalidRequest, PortalError
 from portal.models import PurchasedPlan, UsageRecord, User
 from portal.models.usage_record import CARRIED, GIVEN_BACK
+from portal.wording import marked, say
 
 #: The most that one call may count.
 MOST_AT_ONCE = 1_000_000
@@ -84,7 +85,7 @@ class NoPlan(PortalError):
 
     code = "NO_PLAN"
     status = 409
-    message = "У клиента нет действующего тарифа."
+    message = marked("У клиента нет действующего тарифа.")
 
 
 class CustomerDisabled(PortalError):
@@ -92,7 +93,7 @@ class CustomerDisabled(PortalError):
 
     code = "CUSTOMER_DISABLED"
     status = 403
-    message = "Учётная запись клиента отключена магазином."
+    message = marked("Учётная запись клиента отключена магазином.")
 
 
 class QuotaExceeded(PortalError):
@@ -100,7 +101,7 @@ class QuotaExceeded(PortalError):
 
     code = "QUOTA_EXCEEDED"
     status = 409
-    message = "В этом сроке не осталось столько писем."
+    message = marked("В этом сроке не осталось столько писем.")
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,11 +146,17 @@ def line_crossed(before: int, after: int, total: int) -> int | None:
 
 def _check(quantity: int, key: str) -> None:
     if not 1 <= quantity <= MOST_AT_ONCE:
-        raise InvalidRequest(f"quantity — целое число от 1 до {MOST_AT_ONCE}.")
+        raise InvalidRequest(say("quantity — целое число от 1 до %(most)s.", most=MOST_AT_ONCE))
     if not 1 <= len(key) <= LONGEST_KEY or not key.isprintable():
-        raise InvalidRequest(f"idempotency_key — от 1 до {LONGEST_KEY} печатных знаков.")
+        raise InvalidRequest(say("idempotency_key — от 1 до %(most)s печатных знаков.", most=LONGEST_KEY))
     if key.startswith((CARRIED, GIVEN_BACK)):
-        raise InvalidRequest(f"idempotency_key не может начинаться с «{CARRIED}» или «{GIVEN_BACK}».")
+        raise InvalidRequest(
+            say(
+                "idempotency_key не может начинаться с «%(one)s» или «%(other)s».",
+                one=CARRIED,
+                other=GIVEN_BACK,
+            )
+        )
 
 
 def _lock_customer(connection: Connection, email: str) -> tuple[int, datetime | None]:
@@ -170,7 +177,13 @@ def _take(connection: Connection, period: Period, quantity: int, key: str, now: 
     left: int | None = connection.execute(_WRITTEN, asked).scalar_one_or_none()
     if left is None:
         has = period.email_quota - period.emails_used
-        raise QuotaExceeded(f"В этом сроке осталось писем: {has}, а нужно {quantity}. Ничего не списано.")
+        raise QuotaExceeded(
+            say(
+                "В этом сроке осталось писем: %(left)s, а нужно %(wanted)s. Ничего не списано.",
+                left=has,
+                wanted=quantity,
+            )
+        )
     return left
 
 

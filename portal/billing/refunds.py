@@ -12,14 +12,15 @@ from typing import Any
 from sqlalchemy import Row, func, insert, select
 from sqlalchemy.orm import Session
 
-from portal import jobs
+from portal import jobs, written
 from portal.billing import locks, sending_back
 from portal.billing.refund_outcomes import ABOVE_CAPTURE, NO_ROOM, WON
 from portal.database import db, transaction
 from portal.errors import InvalidRequest, NotFound
 from portal.models import Case, CaseChoice, Payment, PaymentStatus, Refund, RefundSource, RefundStatus
 from portal.models.refund import UNDER_WAY
-from portal.money import ZERO, NotAnAmount, money, to_people
+from portal.money import ZERO, NotAnAmount, money
+from portal.wording import say
 
 _cases: Any = Case.__table__
 _refunds: Any = Refund.__table__
@@ -60,9 +61,9 @@ def order(
     remains = left(session, payment.id)
     if amount <= 0 or amount > remains:
         raise RefundTooLarge(
-            f"Вернуть можно от 1 копейки до {to_people(remains, payment.currency)}."
+            say("Вернуть можно от 1 копейки до %(most)s.", most=written.money(remains, payment.currency))
             if remains
-            else "По этому платежу возвращать больше нечего."
+            else say("По этому платежу возвращать больше нечего.")
         )
     row = {
         "payment_id": payment.id,
@@ -92,7 +93,7 @@ def give_back(payment_id: int, amount: Decimal, source: RefundSource, reason: st
     try:
         exact = money(amount)
     except NotAnAmount as error:
-        raise InvalidRequest("Сумма возврата — рубли и копейки, например 340.50.") from error
+        raise InvalidRequest(say("Сумма возврата — рубли и копейки, например 340.50.")) from error
     with transaction() as session:
         payment = locks.locked(session, payment_id=payment_id)
         if payment is None:

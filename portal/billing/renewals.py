@@ -18,7 +18,7 @@ from sqlalchemy import select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
-from portal import clock, jobs
+from portal import clock, jobs, written
 from portal.billing import (
     calls,
     doors,
@@ -45,6 +45,7 @@ from portal.models import (
     User,
 )
 from portal.models.subscription import LIVE
+from portal.wording import SOURCE, say, speaking
 
 log = logging.getLogger(__name__)
 
@@ -247,9 +248,16 @@ def _close_left_pages(session: Session, user_id: int, plan_id: int, now: datetim
 
 def _words(consent: Consent, method: PaymentMethod, user: User) -> dict[str, Any]:
     """What the customer, the bank and the receipt will read of the charge."""
-    description = f"Продление: «{consent.plan_title}», {consent.period_days} дн."[:128]
-    receipt = receipts.frozen(method.gateway, user.email, description)
+    with speaking(user.language):
+        description = _description(consent)
+    with speaking(SOURCE):
+        receipt = receipts.frozen(method.gateway, user.email, _description(consent))
     return {"plan_title": consent.plan_title, "description": description, "receipt": receipt}
+
+
+def _description(consent: Consent) -> str:
+    term = written.days(consent.period_days)
+    return say("Продление: «%(title)s», %(term)s", title=consent.plan_title, term=term)[:128]
 
 
 def _send(begun: Begun, begun_at: float, now: datetime) -> bool:

@@ -24,6 +24,7 @@ from typing import Any, Protocol
 from portal.billing_mode import BillingMode
 from portal.errors import PortalError
 from portal.gateways.shop import ReceiptTerms, ShopReport
+from portal.wording import marked
 
 
 class Outcome(StrEnum):
@@ -146,7 +147,7 @@ class GatewayError(PortalError):
 
     code = "GATEWAY_ERROR"
     status = 502
-    message = "Платёжная система ответила ошибкой. Деньги не списаны, попробуйте ещё раз позже."
+    message = marked("Платёжная система ответила ошибкой. Деньги не списаны, попробуйте ещё раз позже.")
 
     def __init__(
         self,
@@ -177,21 +178,21 @@ class GatewayForbidden(GatewayRejected):
 
     code = "YOOKASSA_FORBIDDEN"
     status = 403
-    message = "Платёжная система временно недоступна. Попробуйте позже или свяжитесь с поддержкой."
+    message = marked("Платёжная система временно недоступна. Попробуйте позже или свяжитесь с поддержкой.")
 
 
 class GatewayThrottled(GatewayError):
     """Too many requests; nothing happened yet. The same request with the same key, later."""
 
     code = "GATEWAY_UNAVAILABLE"
-    message = "Платёжная система перегружена. Повторите через минуту: деньги не списаны."
+    message = marked("Платёжная система перегружена. Повторите через минуту: деньги не списаны.")
 
 
 class GatewayUnknown(GatewayError):
     """No usable answer: the request may or may not have been carried out."""
 
     code = "GATEWAY_UNAVAILABLE"
-    message = (
+    message = marked(
         "Платёжная система не отвечает. Мы выясним, что стало с платежом, и покажем это здесь; "
         "второй раз платить не нужно."
     )
@@ -202,7 +203,7 @@ class GatewayClosed(GatewayError):
 
     code = "GATEWAY_CLOSED"
     status = 404
-    message = "Этот способ оплаты сейчас не принимается."
+    message = marked("Этот способ оплаты сейчас не принимается.")
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,6 +11,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 
+from portal.wording import marked, say
+
 
 class Action(StrEnum):
     """What may be done next with the method that was refused."""
@@ -29,76 +31,84 @@ class Decline:
 
     code: str | None
     action: Action
-    message_ru: str
-    message_en: str
+    sentence: str
     known: bool = True
+
+    @property
+    def message(self) -> str:
+        """The sentence as the present reader reads it."""
+        return say(self.sentence)
+
+    @property
+    def tells_of_money(self) -> bool:
+        """Whether the sentence says itself what became of the money; elsewhere that is said beside it."""
+        return "деньги" in self.sentence.lower()
 
 
 OURS: tuple[Decline, ...] = (
     Decline(
         "not_created",
         Action.RETRY_LATER,
-        "Заказ не дошёл до платёжной системы, деньги не списаны. Начните оплату заново.",
-        "The order did not reach the payment system and no money was taken. Start the payment again.",
+        marked("Заказ не дошёл до платёжной системы, деньги не списаны. Начните оплату заново."),
     ),
     Decline(
         "canceled",
         Action.ANOTHER_CARD,
-        "Оплата отменена: удержанные деньги снова станут доступны на карте. Оплатите заново или напишите.",
-        "The payment was called off and the money held on the card is released. Pay again or write to us.",
+        marked(
+            "Оплата отменена: удержанные деньги снова станут доступны на карте. Оплатите заново или напишите."
+        ),
     ),
     Decline(
         "superseded",
         Action.ANOTHER_CARD,
-        "Вместо этого заказа вы начали новый, деньги по старому не списаны. Оплатите новый заказ.",
-        "You began another order instead and no money was taken for this one. Pay the new order.",
+        marked("Вместо этого заказа вы начали новый, деньги по старому не списаны. Оплатите новый заказ."),
     ),
     Decline(
         "YOOKASSA_FORBIDDEN",
         Action.OPERATOR,
-        (
-            "Магазину не разрешён такой платёж, карта ни при чём, деньги не списаны. "
-            "Оплатите другим способом или напишите нам."
-        ),
-        (
-            "The shop may not take such a payment; your card is fine and no money was taken. "
-            "Pay another way or write to us."
+        marked(
+            "Магазину не разрешён такой платёж, карта ни при чём, деньги не списаны. Оплатите "
+            "другим способом или напишите нам."
         ),
     ),
     Decline(
         "GATEWAY_REJECTED",
         Action.OPERATOR,
-        (
-            "Платёжная система не приняла заказ по вине магазина, карта ни при чём, деньги не списаны. "
-            "Выберите другой способ оплаты или напишите нам."
-        ),
-        (
-            "The payment system did not take the shop's order; your card is fine and no money was taken. "
-            "Pay another way or write to us."
+        marked(
+            "Платёжная система не приняла заказ по вине магазина, карта ни при чём, деньги не "
+            "списаны. Выберите другой способ оплаты или напишите нам."
         ),
     ),
     Decline(
         "needs_payer",
         Action.ANOTHER_CARD,
-        "Банк хочет, чтобы вы сами подтвердили эту оплату, деньги не списаны. Оплатите её в личном кабинете.",
-        "The bank wants you to confirm this payment yourself; no money was taken. Pay it in your account.",
+        marked(
+            "Банк хочет, чтобы вы сами подтвердили эту оплату, деньги не списаны. Оплатите её "
+            "в личном кабинете."
+        ),
     ),
     Decline(
         "declared_failed",
         Action.RETRY_LATER,
-        "Платёжная система не сказала, чем кончилась эта оплата, мы её закрыли. Если деньги ушли, напишите.",
-        "The payment system never said how this payment ended, so we closed it. If money was taken, write.",
+        marked(
+            "Платёжная система не сказала, чем кончилась эта оплата, мы её закрыли. Если "
+            "деньги ушли, напишите."
+        ),
     ),
     Decline(
         "second_capture",
         Action.OPERATOR,
-        "За этот период уже заплачено. Деньги по этому списанию мы вернём; если их долго нет, напишите нам.",
-        "This period was paid for already. We will return the money of this charge; if it takes long, write.",
+        marked(
+            "За этот период уже заплачено. Деньги по этому списанию мы вернём; если их долго "
+            "нет, напишите нам."
+        ),
     ),
     Decline(
         "not_as_ordered",
         Action.OPERATOR,
-        "Оплата не сошлась с заказом, и тариф по ней не начался. Мы разбираемся; если долго, напишите нам.",
-        "What was paid is not what was ordered, so no plan began. We look into it; if it takes long, write.",
+        marked(
+            "Оплата не сошлась с заказом, и тариф по ней не начался. Мы разбираемся; если "
+            "долго, напишите нам."
+        ),
     ),
 )

@@ -4,12 +4,17 @@ from __future__ import annotations
 
 import re
 
+from portal.wording import marked
+
+MIR = marked("Мир")
+CARD = marked("Карта")
+
 _BRANDS = {
     "visa": "Visa",
     "mastercard": "Mastercard",
     "maestro": "Maestro",
-    "mir": "Мир",
-    "мир": "Мир",
+    "mir": MIR,
+    "мир": MIR,
     "unionpay": "UnionPay",
     "jcb": "JCB",
     "americanexpress": "American Express",
@@ -19,19 +24,22 @@ _BRANDS = {
 # The kinds are YooKassa's words (payment_method.type); CloudPayments' names are mapped to them in its own
 # room.
 KINDS = {
-    "bank_card": "Банковская карта",
-    "sbp": "СБП",
+    "bank_card": marked("Банковская карта"),
+    "sbp": marked("СБП"),
     "sberbank": "SberPay",
     "tinkoff_bank": "T-Pay",
-    "yoo_money": "ЮMoney",
+    "yoo_money": marked("ЮMoney"),
     "alfa_pay": "Alfa Pay",
-    "mobile_balance": "Баланс телефона",
-    "cash": "Наличные",
-    "b2b_sberbank": "СберБизнес",
-    "sber_loan": "Кредит СберБанка",
-    "sber_bnpl": "Плати частями",
-    "electronic_certificate": "Электронный сертификат",
+    "mobile_balance": marked("Баланс телефона"),
+    "cash": marked("Наличные"),
+    "b2b_sberbank": marked("СберБизнес"),
+    "sber_loan": marked("Кредит СберБанка"),
+    "sber_bnpl": marked("Плати частями"),
+    "electronic_certificate": marked("Электронный сертификат"),
 }
+
+#: What a kept name may begin with, and is read in another language.
+WORDS = (MIR, CARD, *KINDS.values())
 
 
 def brand_title(card_type: object) -> str | None:
@@ -52,7 +60,7 @@ def card_title(brand: str | None, last4: str | None) -> str:
     """``Visa •• 4242``; what is unknown is left out."""
     if not last4:
         return brand or KINDS["bank_card"]
-    return f"{brand or 'Карта'} •• {last4}"
+    return f"{brand or CARD} •• {last4}"
 
 
 def method_title(

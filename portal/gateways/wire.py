@@ -22,6 +22,7 @@ from requests.auth import AuthBase
 
 from portal.errors import PortalError
 from portal.gateways.base import GatewayRejected, GatewayThrottled, GatewayUnknown, Timeouts
+from portal.wording import marked
 
 log = logging.getLogger(__name__)
 
@@ -49,7 +50,7 @@ class MalformedNotification(PortalError, ValueError):
 
     code = "MALFORMED_NOTIFICATION"
     status = 400
-    message = "Уведомление не удалось прочитать."
+    message = marked("Уведомление не удалось прочитать.")
 
 
 class Unreadable(ValueError):

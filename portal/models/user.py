@@ -12,6 +12,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from portal.database import Base
 from portal.models.base import Moment, Sealed, identity, one_of
+from portal.wording import SOURCE
 
 
 class Role(StrEnum):
@@ -32,7 +33,10 @@ class User(Base):
     """A customer, or an operator where ``role`` names one."""
 
     __tablename__ = "users"
-    __table_args__ = (CheckConstraint("email = lower(email)", name="email_lower"),)
+    __table_args__ = (
+        CheckConstraint("email = lower(email)", name="email_lower"),
+        CheckConstraint("language IN ('ru', 'en')", name="language_known"),
+    )
 
     id: Mapped[int] = identity()
     #: What gateways know the payer by (CloudPayments' AccountId): tells a stranger nothing.
@@ -40,6 +44,8 @@ class User(Base):
     #: Lower case, the way it is compared.
     email: Mapped[str] = mapped_column(String(254), unique=True)
     password_hash: Mapped[str] = mapped_column(String(255))
+    #: In which letters are written; pages follow the browser's choice.
+    language: Mapped[str] = mapped_column(String(2), default=SOURCE, server_default=SOURCE)
     role: Mapped[Role | None] = mapped_column(one_of(Role, "role"))
     #: Made by ``make run``; a production start refuses to serve while one exists.
     is_demo: Mapped[bool] = mapped_column(default=False)

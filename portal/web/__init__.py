@@ -21,11 +21,13 @@ from portal.web import (
     guards,
     headers,
     health,
+    language,
     methods,
     payment,
     plan_changes,
     plans,
     product_api,
+    reader,
     renewal,
     renewal_links,
     sandbox,
@@ -36,6 +38,7 @@ from portal.web import (
 
 def init_app(app: Flask, config: Config) -> None:
     """Give *app* its pages and what stands before and behind every one of them."""
+    reader.init_app(app)
     guards.init_app(app)
     errors.init_app(app)
     headers.init_app(app)
@@ -54,15 +57,10 @@ def init_app(app: Flask, config: Config) -> None:
         plan_changes.bp,
     ):
         app.register_blueprint(area)
-    for area in (methods.bp, renewal.bp, renewal_links.bp, desk_door.blueprint):
+    for area in (language.bp, methods.bp, renewal.bp, renewal_links.bp, desk_door.blueprint):
         app.register_blueprint(area)
     for door in (webhooks.blueprint, api.blueprint, product_api.blueprint, health.blueprint):
         app.register_blueprint(door)
     if config.sandbox:
         app.register_blueprint(sandbox.blueprint)
         app.register_blueprint(styleguide.blueprint)
-
-
-def choose_locale() -> str:
-    """The language of this answer: Russian, the language the texts are written in."""
-    return "ru"

@@ -22,6 +22,7 @@ from portal.errors import InvalidRequest, NotAllowed
 from portal.models import GatewayName, Payment, User
 from portal.money import to_wire
 from portal.web.accounts import blueprint as accounts
+from portal.wording import say
 
 blueprint = Blueprint("api", __name__, url_prefix="/billing/api")
 
@@ -38,7 +39,7 @@ def create_payment(gateway: str) -> Response:
     body = json_object()
     plan_code, accept = body.get("plan_code"), body.get("accept_recurring", False)
     if not isinstance(plan_code, str) or not isinstance(accept, bool):
-        raise InvalidRequest('Нужен JSON вида {"plan_code": "PRO_MONTHLY", "accept_recurring": false}.')
+        raise InvalidRequest(say('Нужен JSON вида {"plan_code": "PRO_MONTHLY", "accept_recurring": false}.'))
     order = checkout.start(
         _who_asks(), plan_code, gateway, accept_recurring=accept, client=client_info(), now=clock.now()
     )
@@ -84,7 +85,7 @@ def transactions(gateway: str) -> Response:
     """This customer's payments at one gateway, newest first."""
     limit = request.args.get("limit", "20")
     if not re.fullmatch("[1-9][0-9]{0,2}", limit) or int(limit) > MOST_PER_PAGE:
-        raise InvalidRequest(f"limit — целое число от 1 до {MOST_PER_PAGE}.")
+        raise InvalidRequest(say("limit — целое число от 1 до %(most)s.", most=MOST_PER_PAGE))
     page = payments.history(_user().id, int(limit), request.args.get("cursor"), GatewayName(gateway))
     return jsonify(
         {"transactions": [as_json(payment) for payment in page.payments], "next_cursor": page.next_cursor}
@@ -164,7 +165,7 @@ def json_object() -> dict[str, Any]:
     except RecursionError:  # nested deeper than any order
         body = None
     if not isinstance(body, dict):
-        raise InvalidRequest("Тело запроса должно быть объектом JSON.")
+        raise InvalidRequest(say("Тело запроса должно быть объектом JSON."))
     return body
 
 

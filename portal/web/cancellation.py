@@ -7,10 +7,9 @@ from flask.typing import ResponseReturnValue
 from flask_babel import gettext as _
 from flask_login import current_user, login_required
 
-from portal import clock
+from portal import clock, written
 from portal.billing import cancellation
 from portal.billing.cancellation import Preview
-from portal.web import filters
 
 bp = Blueprint("cancellation", __name__, url_prefix="/dashboard/cancel")
 
@@ -32,9 +31,14 @@ def cancel() -> ResponseReturnValue:
     done = cancellation.cancel(current_user.id, clock.now())
     if done is None:
         return _nothing_to_end()
-    said = _("Тариф «%(title)s» отменён.", title=done.title)
     if done.sums:
-        said += " " + _("Возвращаем %(sum)s: обычно это занимает до трёх рабочих дней.", sum=_sum(done))
+        said = _(
+            "Тариф «%(title)s» отменён. Возвращаем %(sum)s: обычно это занимает до трёх рабочих дней.",
+            title=done.title,
+            sum=_sum(done),
+        )
+    else:
+        said = _("Тариф «%(title)s» отменён. Больше ничего не спишется.", title=done.title)
     flash(said, "good")
     return redirect(url_for("dashboard.show"), 303)
 
@@ -46,4 +50,4 @@ def _nothing_to_end() -> ResponseReturnValue:
 
 def _sum(seen: Preview) -> str:
     """What goes back in all, in words; empty when nothing does."""
-    return " + ".join(filters.money(amount, currency) for amount, currency in seen.sums)
+    return " + ".join(written.money(amount, currency) for amount, currency in seen.sums)

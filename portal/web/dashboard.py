@@ -9,7 +9,7 @@ from flask import Blueprint, Response, render_template, request, stream_with_con
 from flask.typing import ResponseReturnValue
 from flask_login import current_user, login_required
 
-from portal import clock, spreadsheets
+from portal import clock, spreadsheets, written
 from portal.billing import (
     daily_use,
     leading,
@@ -26,6 +26,7 @@ from portal.billing.subscriptions import Standing
 from portal.models import Payment, PaymentStatus
 from portal.spreadsheets import Cell
 from portal.web import filters, use_chart, words
+from portal.wording import marked, say
 
 bp = Blueprint("dashboard", __name__, url_prefix="/dashboard")
 
@@ -34,7 +35,16 @@ _LAST = 5
 _NOTICES = 5
 _CSV_PAGE = 200
 
-_COLUMNS = ("Дата", "Номер", "Тариф", "Сумма", "Возвращено", "Валюта", "Статус", "Способ оплаты")
+_COLUMNS = (
+    marked("Дата"),
+    marked("Номер"),
+    marked("Тариф"),
+    marked("Сумма"),
+    marked("Возвращено"),
+    marked("Валюта"),
+    marked("Статус"),
+    marked("Способ оплаты"),
+)
 
 
 @bp.get("/")
@@ -100,7 +110,7 @@ def _as_csv(user_id: int) -> Response:
 
 
 def _lines(user_id: int) -> Iterator[str]:
-    yield spreadsheets.MARK + spreadsheets.line(_COLUMNS)
+    yield spreadsheets.MARK + spreadsheets.line([say(column) for column in _COLUMNS])
     cursor: str | None = None
     while True:
         page = payments.history(user_id, _CSV_PAGE, cursor)
@@ -113,12 +123,12 @@ def _lines(user_id: int) -> Iterator[str]:
 
 def _cells(payment: Payment) -> tuple[Cell, ...]:
     return (
-        filters.moment(payment.created_at).replace(filters.NBSP, " "),
+        written.moment(payment.created_at).replace(written.NBSP, " "),
         payment.transaction_id,
-        payment.plan_title or payment.description,
+        filters.bought(payment),
         payment.amount,
         payment.refunded_amount,
         payment.currency,
         filters.state(payment).text,
-        payment.method_title or "",
+        filters.means(payment.method_title),
     )

@@ -21,6 +21,8 @@ from portal.accounts.wall_clock import wall_now
 from portal.errors import PortalError
 from portal.extensions import login_manager
 from portal.models import User
+from portal.web import reader
+from portal.wording import marked
 
 #: Routes that authenticate each request by themselves (a signature, a network, a bearer key, loopback) and
 #: know no cookie. Nothing else is exempt from CSRF.
@@ -43,7 +45,7 @@ class AuthRequired(PortalError):
 
     code = "AUTH_REQUIRED"
     status = 401
-    message = "Войдите, чтобы продолжить."
+    message = marked("Войдите, чтобы продолжить.")
 
 
 class CsrfFailed(PortalError):
@@ -51,7 +53,7 @@ class CsrfFailed(PortalError):
 
     code = "CSRF_FAILED"
     status = 400
-    message = "Страница устарела. Обновите её и повторите действие."
+    message = marked("Страница устарела. Обновите её и повторите действие.")
 
 
 def init_app(app: Flask) -> None:
@@ -96,10 +98,10 @@ def _ask_to_sign_in() -> ResponseReturnValue:
     """What ``@login_required`` answers to a stranger: 401 to a program, the sign-in page to a person."""
     if wants_json():
         raise AuthRequired
-    return redirect(url_for("accounts.login", next=_page_to_return_to()), 303)
+    return redirect(url_for("accounts.login", next=page_to_return_to()), 303)
 
 
-def _page_to_return_to() -> str | None:
+def page_to_return_to() -> str | None:
     """The page asked for, or the one that holds the form that was sent, when there is one."""
     if request.method in {"GET", "HEAD"}:
         return own_path(request.full_path.rstrip("?"))
@@ -157,6 +159,7 @@ def sign_in(user: User) -> None:
     )
     session[_KEY] = key
     session.permanent = True
+    reader.follow(user)
     login_manager._update_request_context_with_user(user)  # noqa: SLF001 - what login_user() does, without a user's id in the cookie
 
 

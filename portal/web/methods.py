@@ -155,4 +155,4 @@ def _why_not(method: PaymentMethod) -> str:
     """The sentence for a refusal that forbids any other try; the template knows what a past month means."""
     if method.stopped_at is None:
         return ""
-    return declines.explain(method.gateway.value, method.stop_code).message_ru
+    return declines.explain(method.gateway.value, method.stop_code).message

@@ -10,7 +10,7 @@ from flask.typing import ResponseReturnValue
 from flask_babel import gettext as _
 from flask_login import current_user, login_required
 
-from portal import clock
+from portal import clock, written
 from portal.billing import changing, checkout, doors, plan_changes
 from portal.billing.changing import ChangedMeanwhile, ChangeMustWait, Done
 from portal.billing.plan_changes import Choice, Means, Situation
@@ -18,7 +18,7 @@ from portal.database import db
 from portal.errors import PortalError
 from portal.gateways.base import GatewayError, GatewayForbidden, GatewayUnknown
 from portal.models import Plan, User
-from portal.web import filters, headers
+from portal.web import headers
 from portal.web.api import client_info, take_turn
 from portal.web.checkout import lead
 from portal.web.forms import ChangeForm
@@ -140,8 +140,8 @@ def _nothing_to_change(choice: Choice) -> ResponseReturnValue:
 
 
 def _arranged(choice: Choice) -> str:
-    title, since = choice.plan.title, filters.day(choice.starts_at or clock.now())
-    sum_ = filters.money(choice.price, choice.plan.currency)
+    title, since = choice.plan.title, written.day(choice.starts_at or clock.now())
+    sum_ = written.money(choice.price, choice.plan.currency)
     if choice.means is Means.STAY:
         return _("Тариф «%(title)s» остаётся. Следующее продление: %(sum)s.", title=title, sum=sum_)
     return _(

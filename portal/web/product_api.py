@@ -17,6 +17,7 @@ from portal.billing import entitlement as entitlements
 from portal.billing.entitlement import Entitlement, Period
 from portal.errors import InvalidRequest, PortalError
 from portal.web.api import iso, json_object
+from portal.wording import marked, say
 
 blueprint = Blueprint("product_api", __name__, url_prefix="/api/v1")
 
@@ -32,7 +33,7 @@ class KeyRequired(PortalError):
 
     code = "AUTH_REQUIRED"
     status = 401
-    message = "Нужен действующий ключ: Authorization: Bearer pk_…"
+    message = marked("Нужен действующий ключ: Authorization: Bearer pk_…")
 
 
 @blueprint.before_request
@@ -65,7 +66,7 @@ def usage(email: str) -> Response:
     quantity, key = body.get("quantity"), body.get("idempotency_key")
     # JSON's true is Python's 1.
     if not isinstance(quantity, int) or isinstance(quantity, bool) or not isinstance(key, str):
-        raise InvalidRequest('Нужен JSON вида {"quantity": 25, "idempotency_key": "…"}.')
+        raise InvalidRequest(say('Нужен JSON вида {"quantity": 25, "idempotency_key": "…"}.'))
     used = quota.use(_address(email), quantity, key, clock.now())
     answer = jsonify({"emails_left": used.emails_left})
     if used.repeated:

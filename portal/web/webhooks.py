@@ -25,6 +25,7 @@ from portal.gateways.cloudpayments.signature import is_authentic, verify_signatu
 from portal.gateways.wire import MalformedNotification
 from portal.gateways.yookassa import notifications as yookassa
 from portal.web import evidence
+from portal.wording import marked, say
 
 log = logging.getLogger(__name__)
 
@@ -35,7 +36,7 @@ class Forged(NotAllowed):
     """The call does not prove that a gateway sent it."""
 
     code = "BAD_SIGNATURE"
-    message = "Подпись уведомления не сошлась."
+    message = marked("Подпись уведомления не сошлась.")
 
 
 @blueprint.route("/cloudpayments/", methods=["GET", "POST"])
@@ -85,7 +86,7 @@ def from_yookassa() -> Response:
         request.remote_addr or "", yookassa.DEFAULT_NETWORKS if networks is None else networks
     ):
         log.warning("A YooKassa notification from a strange address was refused: %s", request.remote_addr)
-        raise Forged("Этот адрес не принадлежит ЮKassa.")
+        raise Forged(say("Этот адрес не принадлежит ЮKassa."))
     raw = request.get_data(cache=True)
     kept = evidence.of(request.headers)
     delivery = Delivery(raw, request.content_type or "", request.remote_addr or "", headers=kept)
@@ -117,7 +118,7 @@ def _refuse_strange_networks() -> None:
     address = ip_address(request.remote_addr or "::")
     mapped = getattr(address, "ipv4_mapped", None) or address
     if not any(mapped in ip_network(network) for network in config.cloudpayments_webhook_networks):
-        raise Forged("Этот адрес не принадлежит CloudPayments.")
+        raise Forged(say("Этот адрес не принадлежит CloudPayments."))
 
 
 def _refuse_unsigned(raw: bytes, content_type: str) -> str:

@@ -9,8 +9,10 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from portal import written
 from portal.models import Notification
 from portal.web import filters
+from portal.wording import say, say_many
 
 #: How good the news is (good, wait, bad, info), the title and the sentence.
 Words = tuple[str, str, str]
@@ -33,140 +35,234 @@ def told(notification: Notification) -> Told | None:
 
 
 def _money(facts: Mapping[str, Any]) -> str:
-    return filters.money(facts["amount"], facts["currency"])
+    return written.money(facts["amount"], facts["currency"])
 
 
 def _payment_succeeded(facts: Mapping[str, Any]) -> Words:
-    until = f", действует до {filters.day(facts['ends_at'])}" if facts.get("ends_at") else ""
-    return "good", f"Тариф «{facts['plan_title']}» оплачен", _money(facts) + until
+    title = say("Тариф «%(title)s» оплачен", title=facts["plan_title"])
+    if not facts.get("ends_at"):
+        return "good", title, say("Получили %(sum)s.", sum=_money(facts))
+    until = written.day(facts["ends_at"])
+    return "good", title, say("Получили %(sum)s, тариф действует до %(end)s.", sum=_money(facts), end=until)
 
 
 def _payment_failed(facts: Mapping[str, Any]) -> Words:
     why = filters.decline(facts.get("failure_code"), facts["gateway"])
-    return "bad", f"Платёж {_money(facts)} не прошёл", why
+    return "bad", say("Платёж %(sum)s не прошёл", sum=_money(facts)), why
 
 
 def _refunded(facts: Mapping[str, Any]) -> Words:
-    part = "Вся сумма" if facts["whole"] else "Часть суммы"
-    plan = "тариф отключён" if facts.get("ended", facts["whole"]) else "тариф действует"
-    return "info", f"Возврат {_money(facts)}", f"«{facts['plan_title']}». {part}; {plan}."
+    whole, plan = facts["whole"], facts["plan_title"]
+    if whole:
+        text = say("Вернули всю сумму за «%(title)s», тариф отключён.", title=plan)
+    elif facts.get("ended"):
+        text = say("Вернули часть суммы за «%(title)s», тариф отключён.", title=plan)
+    else:
+        text = say("Вернули часть суммы за «%(title)s», тариф действует.", title=plan)
+    return "info", say("Возврат %(sum)s", sum=_money(facts)), text
 
 
 def _refund_failed(facts: Mapping[str, Any]) -> Words:
-    text = f"«{facts['plan_title']}». Платёжная система его не провела, мы разбираемся."
-    return "bad", f"Возврат {_money(facts)} задерживается", text
+    text = say(
+        "Платёжная система не провела возврат за «%(title)s». Мы разбираемся и вернём деньги, "
+        "делать ничего не нужно.",
+        title=facts["plan_title"],
+    )
+    return "bad", say("Возврат %(sum)s задерживается", sum=_money(facts)), text
 
 
 def _plan_canceled(facts: Mapping[str, Any]) -> Words:
-    sums = " и ".join(filters.money(one["amount"], one["currency"]) for one in facts["sums"])
-    text = f"Вернём {sums} тем же способом, которым вы платили." if sums else "Списаний больше не будет."
-    return "info", f"Тариф «{facts['plan_title']}» отменён", text
+    sums = " + ".join(written.money(one["amount"], one["currency"]) for one in facts["sums"])
+    if sums:
+        text = say("Вернём %(sum)s тем же способом, которым вы платили.", sum=sums)
+    else:
+        text = say("Списаний больше не будет.")
+    return "info", say("Тариф «%(title)s» отменён", title=facts["plan_title"]), text
 
 
 def _renewal_coming(facts: Mapping[str, Any]) -> Words:
-    title = f"{filters.day(facts['charge_at'])} спишем {_money(facts)}"
-    text = f"Продление тарифа «{facts['plan_title']}», {facts['method']}. Его можно отключить до списания."
+    title = say("%(day)s спишем %(sum)s", day=written.day(facts["charge_at"]), sum=_money(facts))
+    text = say(
+        "Продление тарифа «%(title)s», %(method)s. Его можно отключить до списания.",
+        title=facts["plan_title"],
+        method=filters.means(facts["method"]),
+    )
     return "info", title, text
 
 
 def _renewed(facts: Mapping[str, Any]) -> Words:
-    until = f", действует до {filters.day(facts['ends_at'])}" if facts.get("ends_at") else ""
-    return "good", f"Тариф «{facts['plan_title']}» продлён", f"Списали {_money(facts)}{until}"
+    title = say("Тариф «%(title)s» продлён", title=facts["plan_title"])
+    if not facts.get("ends_at"):
+        return "good", title, say("Списали %(sum)s.", sum=_money(facts))
+    until = written.day(facts["ends_at"])
+    return "good", title, say("Списали %(sum)s, тариф действует до %(end)s.", sum=_money(facts), end=until)
 
 
 def _renewal_failed(facts: Mapping[str, Any]) -> Words:
     why = filters.decline(facts.get("failure_code"), facts["gateway"])
     again = facts.get("next_try_at")
-    then = f"Попробуем ещё раз {filters.moment(again)}." if again else "Сами больше пробовать не будем."
-    return "bad", f"Не удалось продлить тариф «{facts['plan_title']}»", f"{why} {then}"
+    if again:
+        text = say("%(why)s Попробуем ещё раз %(when)s.", why=why, when=written.moment(again))
+    else:
+        text = say("%(why)s Сами больше пробовать не будем.", why=why)
+    return "bad", say("Не удалось продлить тариф «%(title)s»", title=facts["plan_title"]), text
 
 
 def _plan_ends(facts: Mapping[str, Any]) -> Words:
-    text = "Сам он не продлится, и ничего не спишется."
-    return "wait", f"Тариф «{facts['plan_title']}» действует до {filters.moment(facts['ends_at'])}", text
+    end = written.moment(facts["ends_at"])
+    title = say("Тариф «%(title)s» действует до %(end)s", title=facts["plan_title"], end=end)
+    return "wait", title, say("Сам он не продлится, и ничего не спишется.")
 
 
 def _plan_ended(facts: Mapping[str, Any]) -> Words:
-    text = f"{filters.moment(facts['ended_at'])}. Письма больше не отправляются, списаний не будет."
-    return "wait", f"Тариф «{facts['plan_title']}» закончился", text
+    end = written.moment(facts["ended_at"])
+    text = say("Срок вышел %(end)s. Письма больше не отправляются, списаний не будет.", end=end)
+    return "wait", say("Тариф «%(title)s» закончился", title=facts["plan_title"]), text
 
 
 def _plan_extended(facts: Mapping[str, Any]) -> Words:
-    title = f"Добавили {filters.days(facts['days'])} к тарифу «{facts['plan_title']}»"
-    return "good", title, f"Действует до {filters.moment(facts['ends_at'])}."
+    plan, days = facts["plan_title"], written.days(facts["days"])
+    title = say("Добавили %(days)s к тарифу «%(title)s»", days=days, title=plan)
+    text = say(
+        "Теперь он действует до %(end)s. Платить за это не нужно.", end=written.moment(facts["ends_at"])
+    )
+    return "good", title, text
 
 
 def _price_changes(facts: Mapping[str, Any]) -> Words:
-    title = f"С {filters.day(facts['moves_at'])} тариф «{facts['plan_title']}» стоит {_money(facts)}"
+    title = say(
+        "С %(day)s тариф «%(title)s» стоит %(sum)s",
+        day=written.day(facts["moves_at"]),
+        title=facts["plan_title"],
+        sum=_money(facts),
+    )
     if facts["raised"]:
-        text = "Без вашего согласия новая цена не спишется: продление тогда просто закончится."
+        text = say("Без вашего согласия новая цена не спишется: продление тогда просто закончится.")
         return "wait", title, text
-    return "good", title, "Это меньше, чем вы платите сейчас. Делать ничего не нужно."
+    return "good", title, say("Это меньше, чем вы платите сейчас. Делать ничего не нужно.")
 
 
 def _price_stays(facts: Mapping[str, Any]) -> Words:
-    old = filters.money(facts["old_amount"], facts["currency"])
-    return "good", f"Цена тарифа «{facts['plan_title']}» не изменится", f"Вы, как и прежде, платите {old}."
+    old = written.money(facts["old_amount"], facts["currency"])
+    title = say("Цена тарифа «%(title)s» не изменится", title=facts["plan_title"])
+    return "good", title, say("Вы, как и прежде, платите %(sum)s.", sum=old)
 
 
 def _price_stopped(facts: Mapping[str, Any]) -> Words:
-    text = f"На новую цену, {_money(facts)}, вы не соглашались, и она не спишется."
-    return "wait", f"Тариф «{facts['plan_title']}» больше не продлевается", text
+    text = say("На новую цену, %(sum)s, вы не соглашались, и она не спишется.", sum=_money(facts))
+    return "wait", say("Тариф «%(title)s» больше не продлевается", title=facts["plan_title"]), text
 
 
 def _renewal_stopped(facts: Mapping[str, Any]) -> Words:
-    text = f"Поддержка выключила автопродление. Тариф действует до {filters.moment(facts['ends_at'])}."
-    return "info", f"Тариф «{facts['plan_title']}» больше не продлевается", text
+    text = say(
+        "Поддержка отключила продление, списаний больше не будет. Тариф действует до %(end)s.",
+        end=written.moment(facts["ends_at"]),
+    )
+    return "info", say("Тариф «%(title)s» больше не продлевается", title=facts["plan_title"]), text
 
 
 def _card_expires(facts: Mapping[str, Any]) -> Words:
-    charge = facts.get("charge_at")
-    text = f"Действует по {facts['month']}. " + (
-        f"Следующее списание — {filters.day(charge)}: добавьте другую карту."
-        if charge
-        else "Чтобы тариф продлевался и дальше, добавьте другую карту."
-    )
-    return "wait", f"Скоро закончится срок карты {facts['method']}", text
+    title = say("Скоро закончится срок карты %(method)s", method=filters.means(facts["method"]))
+    charge, month = facts.get("charge_at"), facts["month"]
+    if charge:
+        text = say(
+            "Карта действует по %(month)s. Следующее списание — %(day)s: добавьте другую карту.",
+            month=month,
+            day=written.day(charge),
+        )
+    else:
+        text = say(
+            "Карта действует по %(month)s. Чтобы тариф продлевался и дальше, добавьте другую.", month=month
+        )
+    return "wait", title, text
 
 
 def _plan_changed(facts: Mapping[str, Any]) -> Words:
-    plan = f"«{facts['plan_title']}»"
-    if facts["what"] == "now":
-        paid = f"Заплачено {_money(facts)}, зачтено {filters.money(facts['credit'], facts['currency'])}."
-        return "good", f"Вы перешли на тариф {plan}", f"{paid} Действует до {filters.day(facts['ends_at'])}."
-    if facts["what"] == "restored":
-        text = f"Деньги за «{facts['old_title']}» вернулись. Действует до {filters.day(facts['ends_at'])}."
-        return "info", f"Снова действует тариф {plan}", text
-    if facts["what"] == "stays":
-        return "info", f"Тариф {plan} остаётся", f"Следующее продление: {_money(facts)}."
-    text = (
-        f"Тариф «{facts['old_title']}» действует до конца оплаченного срока. За новый спишем {_money(facts)}."
+    return _CHANGES[facts["what"]](facts)
+
+
+def _changed_now(facts: Mapping[str, Any]) -> Words:
+    text = say(
+        "Заплачено %(sum)s, зачтено %(credit)s. Тариф действует до %(end)s.",
+        sum=_money(facts),
+        credit=written.money(facts["credit"], facts["currency"]),
+        end=written.day(facts["ends_at"]),
     )
-    return "info", f"С {filters.day(facts['starts_at'])} — тариф {plan}", text
+    return "good", say("Вы перешли на тариф «%(title)s»", title=facts["plan_title"]), text
+
+
+def _change_restored(facts: Mapping[str, Any]) -> Words:
+    text = say(
+        "Деньги за переход на «%(old)s» вернулись. Тариф действует до %(end)s.",
+        old=facts["old_title"],
+        end=written.day(facts["ends_at"]),
+    )
+    return "info", say("Снова действует тариф «%(title)s»", title=facts["plan_title"]), text
+
+
+def _change_dropped(facts: Mapping[str, Any]) -> Words:
+    text = say("Следующее продление: %(sum)s.", sum=_money(facts))
+    return "info", say("Тариф «%(title)s» остаётся", title=facts["plan_title"]), text
+
+
+def _change_scheduled(facts: Mapping[str, Any]) -> Words:
+    text = say(
+        "Тариф «%(old)s» действует до конца оплаченного срока. За новый спишем %(sum)s.",
+        old=facts["old_title"],
+        sum=_money(facts),
+    )
+    day, plan = written.day(facts["starts_at"]), facts["plan_title"]
+    return "info", say("С %(day)s — тариф «%(title)s»", day=day, title=plan), text
 
 
 def _change_returned(facts: Mapping[str, Any]) -> Words:
-    text = f"Менять тариф на «{facts['plan_title']}» было уже поздно: прежнего нет. Деньги вернутся целиком."
-    return "info", f"Вернём {_money(facts)}", text
+    text = say(
+        "Менять тариф на «%(title)s» было уже поздно: прежнего нет. Деньги вернутся целиком.",
+        title=facts["plan_title"],
+    )
+    return "info", say("Вернём %(sum)s", sum=_money(facts)), text
 
 
 def _quota_low(facts: Mapping[str, Any]) -> Words:
-    title = f"Использовано {facts['percent']}{filters.NBSP}% писем: тариф «{facts['plan_title']}»"
-    left = f"Осталось {filters.letters(facts['emails_left'])} до {filters.day(facts['ends_at'])}."
-    return "wait", title, f"{left} {_more_letters(facts)}"
+    title = say(
+        "Использовано %(percent)s писем: тариф «%(title)s»",
+        percent=written.percent(facts["percent"]),
+        title=facts["plan_title"],
+    )
+    text = say(
+        "Осталось %(left)s до %(end)s. %(more)s",
+        left=written.letters(facts["emails_left"]),
+        end=written.day(facts["ends_at"]),
+        more=_more_letters(facts),
+    )
+    return "wait", title, text
 
 
 def _quota_spent(facts: Mapping[str, Any]) -> Words:
-    title = f"Письма закончились: тариф «{facts['plan_title']}»"
-    return "bad", title, f"Отправка остановлена. {_more_letters(facts)}"
+    title = say("Письма закончились: тариф «%(title)s»", title=facts["plan_title"])
+    return "bad", title, say("Отправка остановлена. %(more)s", more=_more_letters(facts))
 
 
 def _more_letters(facts: Mapping[str, Any]) -> str:
     """When there will be more."""
     if not facts["next_starts_at"]:
-        return "Новые появятся со следующим оплаченным сроком."
-    return f"{filters.letters(facts['next_emails'])} добавятся {filters.moment(facts['next_starts_at'])}."
+        return say("Новые появятся со следующим оплаченным сроком.")
+    count = facts["next_emails"]
+    return say_many(
+        "%(num)s письмо добавится %(when)s.",
+        "%(num)s писем добавятся %(when)s.",
+        count,
+        written.number(count),
+        when=written.moment(facts["next_starts_at"]),
+    )
 
+
+_CHANGES: Mapping[str, Callable[[Mapping[str, Any]], Words]] = {
+    "now": _changed_now,
+    "restored": _change_restored,
+    "stays": _change_dropped,
+    "scheduled": _change_scheduled,
+}
 
 _WORDS: Mapping[str, Callable[[Mapping[str, Any]], Words]] = {
     "payment_succeeded": _payment_succeeded,

@@ -36,7 +36,7 @@ def test_stopping_withdraws_the_agreement_and_resuming_makes_a_new_one(now: date
     assert (second.payment_id, second.address, second.user_agent) == (None, *_of_client())
     assert second.given_at == now + 3 * DAY
     assert "990" in second.text
-    assert "19 декабря 2026" in second.text
+    assert "19\N{NO-BREAK SPACE}декабря 2026" in second.text
     resumed = ira.subscription
     assert (resumed.auto_renew, resumed.consent_id) == (True, second.id)
     assert resumed.charge_due_at == now + 27 * DAY

@@ -57,4 +57,5 @@ class Browser:
 def bare(page: str, email: str) -> str:
     """A page without what is different on every request."""
     page = page.replace(email, "EMAIL")
+    page = re.sub(r'(name="next" value=)"[^"]*"', r"\1", page)
     return re.sub(r'(csrf[-_]token" (?:content|value)=)"[^"]+"', r"\1", page)

@@ -176,7 +176,7 @@ def test_notices_are_told_in_words(app: Flask, browser: Browser) -> None:
     page = text(browser)
     assert "Тариф «<i>Про</i>» оплачен" in page
     assert "<i>" not in raw
-    assert "990 ₽, действует до 5 января 2027" in page
+    assert "Получили 990 ₽, тариф действует до 5 января 2027." in page
     assert "Платёж 990 ₽ не прошёл" in page
     assert "не хватило денег" in page
 

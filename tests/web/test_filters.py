@@ -1,4 +1,4 @@
-"""How facts are written for a Russian reader."""
+"""How facts are written for a reader of Russian."""
 
 from __future__ import annotations
 
@@ -53,13 +53,15 @@ def plain(text: str) -> str:
 
 
 @pytest.mark.parametrize(("value", "written"), LETTERS)
-def test_counted_letters_have_the_form_that_russian_asks_for(value: int, written: str) -> None:
+def test_counted_letters_have_the_form_that_russian_asks_for(
+    context: Flask, value: int, written: str
+) -> None:
     """1 письмо, 2 письма, 5 писем, and the teens are many."""
     assert plain(filters.letters(value)) == written
 
 
 @pytest.mark.parametrize(("value", "written"), DAYS)
-def test_counted_days_have_the_form_that_russian_asks_for(value: int, written: str) -> None:
+def test_counted_days_have_the_form_that_russian_asks_for(context: Flask, value: int, written: str) -> None:
     """1 день, 3 дня, 30 дней."""
     assert plain(filters.days(value)) == written
 

@@ -10,6 +10,7 @@ from portal.billing_mode import BillingMode
 from portal.gateways.base import PaymentOrder
 from portal.gateways.cloudpayments.transport import json_number
 from portal.gateways.shop import ReceiptTerms
+from portal.wording import language
 
 #: YooKassa's numbers of rates, in which the shop's setting is, as CloudKassir writes them: empty is no VAT.
 _VAT = {1: None, 2: 0, 3: 10, 5: 110, 7: 5, 8: 7, 9: 105, 10: 107, 11: 22, 12: 122}
@@ -23,6 +24,8 @@ _SUBJECTS = {
 }
 _MODES = {"full_prepayment": 1, "advance": 3, "full_payment": 4}
 _LONGEST_LABEL = 128
+#: The languages of the widget.
+_CULTURES = {"ru": "ru-RU", "en": "en-US"}
 
 
 def widget(shop: str, order: PaymentOrder) -> dict[str, Any]:
@@ -31,7 +34,7 @@ def widget(shop: str, order: PaymentOrder) -> dict[str, Any]:
         "publicTerminalId": shop,
         "amount": json_number(order.amount),
         "currency": order.currency,
-        "culture": "ru-RU",
+        "culture": _CULTURES[language()],
         "paymentSchema": "Single",
         "description": order.description,
         "externalId": order.transaction_id,

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from portal.wording import marked, say
+
 # The first that matches wins: every browser also names the ones it wants to be taken for.
 _BROWSERS = (
-    ("YaBrowser/", "Яндекс Браузер"),
+    ("YaBrowser/", marked("Яндекс Браузер")),
     ("Edg", "Edge"),
     ("OPR/", "Opera"),
     ("SamsungBrowser/", "Samsung Internet"),
@@ -30,4 +32,4 @@ def device(user_agent: str) -> str:
     found = [
         next((name for mark, name in names if mark in user_agent), None) for names in (_BROWSERS, _SYSTEMS)
     ]
-    return ", ".join(filter(None, found)) or "Неизвестное устройство"
+    return ", ".join(say(name) for name in found if name) or say("Неизвестное устройство")
