@@ -15,6 +15,7 @@ from portal.admin.catalogue import Plans
 from portal.admin.connection import Connection
 from portal.admin.events import Events
 from portal.admin.jobs import Jobs
+from portal.admin.leading import Leading
 from portal.admin.letters import Letters
 from portal.admin.money import Methods, Periods, Refunds, Subscriptions
 from portal.admin.operators import Operators
@@ -66,6 +67,7 @@ PAGES: tuple[tuple[str, str, str, type[Room]], ...] = (
     ("Цифры", "Статистика", "statistics", Statistics),
     ("Цифры", "Реестр по дням", "register", Register),
     ("Магазин", "Цена для подписчиков", "price-moves", PriceMoves),
+    ("Магазин", "Переход между шлюзами", "leading", Leading),
     ("Работа", "Сверка", "reconciliation", Reconciliation),
     ("Надзор", "Задачи", "jobs", Jobs),
     ("Магазин", "Настройки", "settings", Settings),

@@ -8,7 +8,7 @@ from flask_admin import expose
 from portal import clock
 from portal.accounts import present
 from portal.admin.access import Index
-from portal.billing import leading, overview
+from portal.billing import card_letters, leading, overview
 from portal.models import Role
 
 
@@ -20,12 +20,15 @@ class Overview(Index):
     @expose("/")
     def index(self) -> ResponseReturnValue:
         """Read anew each time: everything on it is counted from the latest rows."""
+        led_to = leading.target()
         return self.render(
             "admin/index.html",
             waiting=overview.waiting(),
             gateways=overview.gateways(),
             money_today=overview.today(clock.now()),
             renewing_at=leading.renewing_at(),
+            led_to=led_to,
+            led=card_letters.progress(led_to) if led_to else None,
             steps=overview.missing_steps(),
             is_owner=present.user().may(Role.OWNER),
         )

@@ -205,6 +205,7 @@ def _receipt(line: Line, _gateway: GatewayName) -> Told:
 #: What operators did, as the journal names it.
 ACTS: Mapping[str, str] = {
     "ask": "спросил шлюз",
+    "ask-for-cards": "написал подписчикам о переходе",
     "chargeback": "записал чарджбэк",
     "chargeback-won": "записал, что деньги по чарджбэку снова у магазина",
     "create-admin": "завёл сотрудника",
@@ -222,6 +223,7 @@ ACTS: Mapping[str, str] = {
 #: Letters and notices by their kind.
 LETTERS: Mapping[str, str] = {
     "already_registered": "адрес уже зарегистрирован",
+    "card_elsewhere": "просьба сохранить карту в другом шлюзе",
     "card_expires": "карта скоро закончится",
     "change_returned": "деньги за смену тарифа вернутся",
     "confirm_email": "подтверждение почты",

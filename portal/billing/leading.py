@@ -19,11 +19,11 @@ from portal.models.subscription import LIVE
 
 def asked_to(user_id: int) -> GatewayName | None:
     """The gateway at which this customer is asked to save a card; ``None``: nothing is asked."""
-    target = _target()
-    if target is None:
+    wanted = target()
+    if wanted is None:
         return None
-    mine = _renewing().where(Subscription.user_id == user_id, PaymentMethod.gateway != target)
-    return target if db.session.scalar(mine.limit(1)) is not None else None
+    mine = _renewing().where(Subscription.user_id == user_id, PaymentMethod.gateway != wanted)
+    return wanted if db.session.scalar(mine.limit(1)) is not None else None
 
 
 def renewing_at() -> dict[GatewayName, int]:
@@ -34,7 +34,7 @@ def renewing_at() -> dict[GatewayName, int]:
     return {name: found.get(name, 0) for name in GatewayName}
 
 
-def _target() -> GatewayName | None:
+def target() -> GatewayName | None:
     """Where the shop leads to, while a card can be saved there."""
     wanted, config = settings.current().lead_to_gateway, running.config()
     if not wanted or not config.billing_recurring_enabled:

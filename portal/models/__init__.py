@@ -6,6 +6,7 @@ from portal.billing_mode import BillingMode
 from portal.models.account_link import AccountLink, LinkPurpose
 from portal.models.api_key import ApiKey
 from portal.models.audit_entry import AuditEntry
+from portal.models.card_request import CardRequest
 from portal.models.case import Case, CaseChoice, CaseKind
 from portal.models.consent import Consent
 from portal.models.figure import DailyFigure, FigureDay, FigureFamily, FigureTouch
@@ -45,6 +46,7 @@ __all__ = [
     "AuditEntry",
     "BillingMode",
     "BindingStatus",
+    "CardRequest",
     "Case",
     "CaseChoice",
     "CaseKind",

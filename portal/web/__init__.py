@@ -8,7 +8,7 @@ from flask import Flask
 
 from config import Config
 from portal.accounts import letters
-from portal.billing import letter_links, notices, overtaken
+from portal.billing import card_letters, letter_links, notices, overtaken
 from portal.web import (
     accounts,
     api,
@@ -47,6 +47,7 @@ def init_app(app: Flask, config: Config) -> None:
     notices.made_at_sending("renewal_link", letter_links.of_renewal)
     notices.true_while("renewal_failed", overtaken.is_still_refused)
     notices.true_while("plan_ends", overtaken.is_still_ending)
+    notices.true_while(card_letters.KIND, card_letters.is_still_asked)
     for area in (
         plans.bp,
         accounts.bp,

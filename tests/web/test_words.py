@@ -49,6 +49,10 @@ SAID: dict[str, tuple[dict[str, Any], str]] = {
         {"ended_at": MOMENT},
         "Тариф «Про» закончился: Срок вышел 19 декабря 2026, 15:00 МСК. Письма",
     ),
+    "card_elsewhere": (
+        {"lead_to": "yookassa", "method": "Visa •• 4242", "ends_at": MOMENT, "stop_link": "https://x"},
+        "Сохраните карту ещё раз: Сохраните её в ЮKassa. Если ничего не делать, продление пройдёт,",
+    ),
     "card_expires": (
         {"method": "Visa •• 4242", "month": "12/2026", "charge_at": MOMENT},
         "Скоро закончится срок карты Visa •• 4242: Карта действует по 12/2026. Следующее списание — 19",
