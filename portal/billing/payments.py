@@ -15,6 +15,7 @@ from sqlalchemy.orm import Session
 
 from portal import running
 from portal.billing import calls, doors, receipts, settlement
+from portal.billing.statement import EVERYTHING, Wanted
 from portal.billing_mode import BillingMode
 from portal.database import changed, db, transaction
 from portal.errors import InvalidRequest, NotFound
@@ -84,14 +85,13 @@ def by_reference(transaction_id: str | None) -> Payment:
     return found
 
 
-def history(user_id: int, limit: int, cursor: str | None, gateway: GatewayName | None = None) -> HistoryPage:
+def history(user_id: int, limit: int, cursor: str | None, wanted: Wanted = EVERYTHING) -> HistoryPage:
     """The customer's payments, newest first, by keyset: page 500 costs what page 1 does.
 
     Raises InvalidRequest for a bad cursor.
     """
-    query = select(Payment).where(Payment.user_id == user_id).order_by(Payment.id.desc())
-    if gateway is not None:
-        query = query.where(Payment.gateway == gateway)
+    mine = select(Payment).where(Payment.user_id == user_id, *wanted.conditions())
+    query = mine.order_by(Payment.id.desc())
     if cursor:
         query = query.where(Payment.id < _read_cursor(cursor))
     found = list(db.session.scalars(query.limit(limit + 1)))

@@ -17,6 +17,7 @@ from portal import clock
 from portal.billing import bindings, checkout, payments
 from portal.billing.checkout import Order
 from portal.billing.consents import ClientInfo
+from portal.billing.statement import Wanted
 from portal.database import db
 from portal.errors import InvalidRequest, NotAllowed
 from portal.models import GatewayName, Payment, User
@@ -86,7 +87,8 @@ def transactions(gateway: str) -> Response:
     limit = request.args.get("limit", "20")
     if not re.fullmatch("[1-9][0-9]{0,2}", limit) or int(limit) > MOST_PER_PAGE:
         raise InvalidRequest(say("limit — целое число от 1 до %(most)s.", most=MOST_PER_PAGE))
-    page = payments.history(_user().id, int(limit), request.args.get("cursor"), GatewayName(gateway))
+    wanted = Wanted(gateway=GatewayName(gateway))
+    page = payments.history(_user().id, int(limit), request.args.get("cursor"), wanted)
     return jsonify(
         {"transactions": [as_json(payment) for payment in page.payments], "next_cursor": page.next_cursor}
     )

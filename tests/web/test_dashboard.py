@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import csv
 import html
-import io
 import re
 from datetime import timedelta
-from decimal import Decimal
 
 import pytest
 from flask import Flask
@@ -17,13 +14,18 @@ from portal import clock
 from portal.billing import notices
 from portal.database import db, transaction
 from portal.models import Plan, Role, Subscription, SubscriptionStatus
-from portal.web import dashboard, filters
+from portal.web import filters
 from portal.web.filters import NBSP
 from tests.billing.subscribers import a_subscriber
 from tests.web.browser import Browser
 from tests.web.shop import a_payment, a_period, user_of
 
 HISTORY = "/dashboard/payments"
+
+
+def ids(page: str) -> list[str]:
+    """The payments on a page in their order."""
+    return re.findall(r"/billing/payment/([0-9a-f-]{36})/return", page)
 
 
 @pytest.fixture
@@ -39,18 +41,6 @@ def text(browser: Browser, path: str = "/dashboard/") -> str:
     answer = browser.get(path)
     assert answer.status_code == 200
     return re.sub(r"\s+", " ", html.unescape(answer.text).replace(NBSP, " "))
-
-
-def lines(browser: Browser) -> list[list[str]]:
-    """The history's file, read as a Russian spreadsheet reads it."""
-    answer = browser.get(f"{HISTORY}?format=csv")
-    assert answer.mimetype == "text/csv"
-    return list(csv.reader(io.StringIO(answer.data.decode("utf-8-sig")), delimiter=";"))
-
-
-def ids(page: str) -> list[str]:
-    """The payments on a page in their order."""
-    return re.findall(r"/billing/payment/([0-9a-f-]{36})/return", page)
 
 
 @pytest.mark.parametrize("path", ("/dashboard/", HISTORY, f"{HISTORY}?format=csv"))
@@ -197,83 +187,6 @@ def test_quota_notices_are_told_in_words(app: Flask, browser: Browser) -> None:
     assert "Осталось 10 000 писем до 5 января 2027. Новые появятся со следующим оплаченным сроком." in page
     assert "Письма закончились: тариф «Про»" in page
     assert "Отправка остановлена. 5 000 писем добавятся 5 января 2027, 13:00 МСК." in page
-
-
-def test_the_history_is_paged_without_gaps(app: Flask, browser: Browser) -> None:
-    """Newest first; a payment made between two pages neither repeats nor hides one."""
-    with app.app_context():
-        made = [a_payment(user_of(), status="failed").transaction_id for _ in range(45)]
-
-    first = text(browser, HISTORY)
-    seen = ids(first)
-    assert len(seen) == dashboard.PAGE
-    with app.app_context():
-        a_payment(user_of(), status="failed")
-    page = first
-    while more := re.search(rf'href="({HISTORY}\?cursor=[^"]+)"', page):
-        page = text(browser, more[1])
-        seen += ids(page)
-
-    assert seen == made[::-1]
-
-
-def test_a_history_holds_nobody_else_s_payments(app: Flask, browser: Browser) -> None:
-    """Neither the page nor the file shows what another customer paid."""
-    other = Browser(app)
-    other.register("oleg@example.com")
-    with app.app_context():
-        strange = a_payment(user_of("oleg@example.com"), status="succeeded").transaction_id
-
-    assert "Платежей пока нет" in text(browser, HISTORY)
-    assert strange not in text(browser)
-    assert len(lines(browser)) == 1
-    assert lines(other)[1][1] == strange
-
-
-@pytest.mark.parametrize("cursor", ("x", "%00", "cDk5OTk5OTk5OTk5OTk5OTk5OTk", "'", "9" * 500))
-def test_a_bad_cursor_is_refused(browser: Browser, cursor: str) -> None:
-    """Nonsense in the address is the asker's fault, not ours."""
-    assert browser.get(f"{HISTORY}?cursor={cursor}").status_code == 400
-
-
-def test_the_file_has_the_whole_history(
-    app: Flask, browser: Browser, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """UTF-8 with its mark, Moscow time, money with a comma, what went back, every page of it."""
-    monkeypatch.setattr(dashboard, "_CSV_PAGE", 2)
-    with app.app_context():
-        for _ in range(4):
-            a_payment(user_of(), status="failed")
-        newest = a_payment(user_of(), status="succeeded", refunded_amount=Decimal("100.50"))
-
-    answer = browser.get(f"{HISTORY}?format=csv")
-    assert answer.data.startswith(b"\xef\xbb\xbf")
-    assert "attachment" in answer.headers["Content-Disposition"]
-    assert answer.headers["Cache-Control"] == "no-store"
-    found = lines(browser)
-    assert len(found) == 6
-    assert found[0][:4] == ["Дата", "Номер", "Тариф", "Сумма"]
-    assert found[1][1:] == [
-        newest.transaction_id,
-        "Про",
-        "990,00",
-        "100,50",
-        "RUB",
-        "Возврат части",
-        "Visa •• 4242",
-    ]
-    assert found[1][0].endswith("МСК")
-
-
-@pytest.mark.parametrize("title", ('=HYPERLINK("http://evil")', "+1", "-1", "@SUM(A1)", "\t=1", "\r=1"))
-def test_the_file_holds_no_formulas(app: Flask, browser: Browser, title: str) -> None:
-    """A spreadsheet shows an operator's or a bank's words and calculates none of them."""
-    with app.app_context():
-        a_payment(user_of(), status="succeeded", plan_title=title, method_title=title)
-
-    row = lines(browser)[1]
-    assert row[2].startswith("'")
-    assert row[7].startswith("'")
 
 
 def test_an_admin_finds_the_way_to_the_admin(app: Flask, browser: Browser) -> None:
