@@ -50,12 +50,13 @@ class HistoryPage:
 
 @dataclass(frozen=True, slots=True)
 class Failure:
-    """Why a payment failed: the gateway's code and a sentence for the customer."""
+    """Why a payment failed: the gateway's code, a sentence for the customer, and what may be done next."""
 
     code: str
     message: str
     #: Whether the sentence says itself what became of the money.
     tells_of_money: bool
+    action: declines.Action
 
 
 class PaymentNotFound(NotFound):
@@ -105,7 +106,7 @@ def failure(payment: Payment) -> Failure | None:
         return None
     code = payment.failure_code or "unknown"
     told = declines.explain(payment.gateway.value, code)
-    return Failure(code, told.message, told.tells_of_money)
+    return Failure(code, told.message, told.tells_of_money, told.action)
 
 
 def as_order(payment: Payment, user: User) -> PaymentOrder:

@@ -16,6 +16,9 @@ from portal.models.payment import ORDERED
 from portal.web import grants, headers
 from portal.web.api import as_json
 
+#: Refusals that say: nobody paid in time, or another order took this one's place.
+_OVER = {"expired", "expired_on_confirmation", "3004", "superseded"}
+
 bp = Blueprint("payment", __name__, url_prefix="/billing/payment/<transaction_id>")
 
 
@@ -42,6 +45,7 @@ def come_back(payment: Payment) -> str:
         period=_period(payment, now),
         failure=payments.failure(payment),
         can_go_on=takes_cards(payment, now) or leads_to_yookassa(payment, now),
+        is_over=is_over(payment, now),
         other_gateway=_other_gateway(payment),
         page_before=_page_before(payment),
         going_back=refunds.going_back([payment.id]).get(payment.id),
@@ -73,6 +77,13 @@ def leads_to_yookassa(payment: Payment, now: datetime) -> bool:
         and payment.confirmation_url is not None
         and headers.is_where_payers_go(payment.confirmation_url)
     )
+
+
+def is_over(payment: Payment, now: datetime) -> bool:
+    """Whether the order ended without anybody having tried to pay it, as far as is known."""
+    if payment.status is PaymentStatus.FAILED:
+        return payment.failure_code in _OVER
+    return payment.status is PaymentStatus.PENDING and not _is_payable(payment, now, {payment.status})
 
 
 def _is_payable(payment: Payment, now: datetime, statuses: set[PaymentStatus]) -> bool:

@@ -1,49 +1,59 @@
-// Asks what became of a payment until that changes, then shows the page anew. Without this script the page refreshes itself.
+// Asks what became of a payment until that changes, then puts the new words in the place of the old ones, where they are
+// announced. Without this script the page refreshes itself.
 "use strict";
 
 (() => {
-  const place = document.querySelector("[data-poll]");
-  if (!place) {
-    return;
-  }
-  const slow = place.querySelector("[data-slow]");
-  const waits = [1000, 1500, 2000, 3000, 3000, 5000, 5000, 8000, 10000];
-  const longest = 20000;
-  const slowAfter = 20000;
+  const WAITS = [1000, 1500, 2000, 3000, 3000, 5000, 5000, 8000, 10000];
+  const LONGEST = 20000;
+  const SLOW_AFTER = 20000;
+  const options = { credentials: "same-origin", cache: "no-store" };
   const since = Date.now();
+  let place = document.querySelector("[data-poll]");
   let tries = 0;
   let timer = 0;
 
-  const later = () => {
-    timer = window.setTimeout(ask, waits[tries] ?? longest);
+  function later() {
+    timer = window.setTimeout(ask, WAITS[tries] ?? LONGEST);
     tries += 1;
-  };
+  }
 
   async function ask() {
-    if (document.hidden) {
+    if (document.hidden || !place) {
       return; // asked again as soon as somebody looks
     }
-    if (slow && Date.now() - since > slowAfter) {
+    const slow = place.querySelector("[data-slow]");
+    if (slow && Date.now() - since > SLOW_AFTER) {
       slow.hidden = false;
     }
     try {
-      const answer = await fetch(place.dataset.poll, {
-        headers: { Accept: "application/json" },
-        credentials: "same-origin",
-        cache: "no-store",
-      });
+      const answer = await fetch(place.dataset.poll, { ...options, headers: { Accept: "application/json" } });
       if (answer.status === 401 || answer.status === 404) {
         window.location.reload();
         return;
       }
       if (answer.ok && (await answer.json()).status !== place.dataset.status) {
-        window.location.reload();
-        return;
+        await renew();
       }
     } catch {
       // No network for a moment: the next try may have it.
     }
-    later();
+    if (place) {
+      later();
+    }
+  }
+
+  // The server writes the words; the whole page is loaded anew where they cannot be found in its answer.
+  async function renew() {
+    const answer = await fetch(window.location.href, options);
+    const page = new DOMParser().parseFromString(await answer.text(), "text/html");
+    const fresh = page.querySelector("[data-payment]");
+    if (!answer.ok || !fresh) {
+      window.location.reload();
+      return;
+    }
+    document.title = page.title;
+    place.replaceWith(document.adoptNode(fresh));
+    place = document.querySelector("[data-poll]");
   }
 
   document.addEventListener("visibilitychange", () => {
@@ -53,5 +63,7 @@
     }
   });
 
-  later();
+  if (place) {
+    later();
+  }
 })();

@@ -26,6 +26,9 @@
     }
     payButton.hidden = !["ready", "closed", "declined"].includes(state);
     loadButton.hidden = state !== "blocked";
+    if (["closed", "declined"].includes(state)) {
+      payButton.focus(); // the form that had the focus is gone
+    }
   }
 
   function leave() {

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 from playwright.sync_api import FrameLocator, Locator, Page, expect
 
 from tests.browser.conftest import choose_and_register, order
@@ -156,6 +158,39 @@ def test_coming_back_before_paying_and_ordering_again_goes_on_with_the_same_orde
     page.wait_for_url("**/yookassa/checkout/**")
     assert page.url == first
     assert len(desk.sandbox.ledger()["payments"]) == 1
+
+
+def test_the_result_arrives_without_loading_the_page_anew(page: Page, desk: Desk) -> None:
+    """Who waits on the return page is told in place, inside a live region, once the gateway knows."""
+    choose_and_register(page, desk, "yookassa")
+    page.wait_for_url("**/yookassa/checkout/**")
+    (waiting,) = desk.sandbox.ledger()["payments"]
+    order_id = waiting["request"]["metadata"]["payment_id"]
+    page.goto(f"{desk.url}/billing/payment/{order_id}/return")
+    expect(page.get_by_role("heading", level=1)).to_have_text("Ждём подтверждения")
+    page.evaluate("window.isTheSamePage = true")
+
+    desk.sandbox.control("pay", gateway="yookassa", transaction_id=order_id, card="5555 5555 5555 4444")
+
+    told = page.locator("[aria-live=polite]")
+    expect(told.get_by_role("heading", level=1)).to_have_text("Оплачено")
+    expect(page).to_have_title(re.compile("Оплачено"))
+    assert page.evaluate("window.isTheSamePage")
+
+
+def test_the_payment_page_tells_of_a_form_that_cannot_load(page: Page, desk: Desk) -> None:
+    """A blocked script: what happened, what became of the money, again, and the other way."""
+    page.route("**/bundles/cloudpayments.js", lambda route: route.fulfill(body=""))
+    choose_and_register(page, desk, "cloudpayments")
+
+    blocked = page.locator("[data-state=blocked]")
+    expect(blocked).to_be_visible()
+    expect(blocked).to_contain_text("Деньги не списаны")
+    expect(page.get_by_role("link", name="Заплатить через ЮKassa")).to_be_visible()
+    page.unroute("**/bundles/cloudpayments.js")
+    page.locator("[data-load-again]").click()
+    expect(page.locator("[data-pay]")).to_be_attached()
+    expect(blocked).to_be_hidden()
 
 
 def test_the_yookassa_journey_needs_no_script(desk: Desk, page: Page) -> None:

@@ -63,6 +63,11 @@ def pays(browser: Browser, sandbox: LiveSandbox, gateway: str, order: str, card:
     sandbox.control("pay", **words)
 
 
+def buttons(page: str) -> list[str]:
+    """What the page's buttons say, from the first to the last."""
+    return re.findall(r'<a class="button [^>]*>([^<]+)</a>', page)
+
+
 def seeded(app: Flask, **more: Any) -> str:
     """Write an order in some state and give its path."""
     with app.app_context():
@@ -200,7 +205,56 @@ def test_the_return_page_tells_every_state(
     is_open = status in {"pending", "authorized", "unknown"}
     assert ('<meta http-equiv="refresh" content="5">' in page) is is_open
     assert ("data-poll=" in page) is is_open
+    assert ("Проверить сейчас" in page) is is_open
     assert ("/static/js/poll.js" in page) is is_open
+
+
+@pytest.mark.parametrize(
+    ("code", "words"),
+    (
+        ("5051", "Попробовать ещё раз"),  # money may be there tomorrow, on the same card
+        ("5054", "Взять другую карту"),  # this card will never do
+        ("5206", "Взять другую карту"),
+    ),
+)
+def test_a_refusal_leads_to_what_helps(app: Flask, browser: Browser, code: str, words: str) -> None:
+    """The first button says what the reason asks for; the other gateway and "later" stand below it."""
+    page = text(browser, seeded(app, status="failed", failure_code=code) + "return")
+
+    assert buttons(page) == [words, "Через ЮKassa", "Решу позже"]
+
+
+def test_our_own_fault_leads_to_the_other_gateway(app: Flask, browser: Browser) -> None:
+    """No other card helps against a shop that is set up wrongly, so the other gateway is the first choice."""
+    page = text(browser, seeded(app, status="failed", failure_code="5030") + "return")
+
+    chosen = re.search(r'class="button button--primary"\s+href="([^"]+)"', page)
+    assert chosen
+    assert chosen[1] == "/checkout/PRO_MONTHLY?gateway=yookassa"
+
+
+@pytest.mark.parametrize(
+    "over",
+    (
+        {"expires_at": timedelta(0)},
+        {"superseded_at": timedelta(0)},
+        {"status": "failed", "failure_code": "superseded"},
+        {"status": "failed", "failure_code": "3004"},
+    ),
+    ids=("expired", "set aside", "replaced", "told by the gateway"),
+)
+def test_a_closed_order_is_no_refusal(app: Flask, browser: Browser, over: dict[str, Any]) -> None:
+    """Nobody paid in time: nothing was refused, and a new order is one click away."""
+    facts = {
+        name: clock.now() + value if isinstance(value, timedelta) else value for name, value in over.items()
+    }
+    page = text(browser, seeded(app, **facts) + "return")
+
+    assert "Оплата не прошла" not in page
+    assert "Ждём подтверждения" not in page
+    assert "state__mark--bad" not in page
+    assert "Оформить заново" in buttons(page)
+    assert 'href="/checkout/PRO_MONTHLY"' in page
 
 
 def test_what_yookassa_refused_is_ordered_anew(app: Flask, browser: Browser) -> None:
@@ -273,6 +327,7 @@ def test_money_that_went_back_is_told(app: Flask, browser: Browser) -> None:
     """A refunded payment does not read as an active plan."""
     page = text(browser, seeded(app, status="succeeded", refunded_amount=Decimal("990.00")) + "return")
 
+    assert "Деньги возвращены</h1>" in page
     assert "Возвращено 990 ₽" in page
     assert "уже действует" not in page
 
