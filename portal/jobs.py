@@ -22,6 +22,7 @@ from rq.exceptions import InvalidJobOperation, NoSuchJobError
 from rq.job import Job
 from rq.registry import FailedJobRegistry, StartedJobRegistry
 from rq.serializers import JSONSerializer
+from rq.worker import WorkerStatus
 
 from portal.database import after_commit
 
@@ -31,10 +32,16 @@ _Verb = TypeVar("_Verb", bound=Callable[..., Any])
 
 QUEUE = "portal"
 JOB_SECONDS = 120
-_OPAQUE = re.compile(r"[0-9A-Za-z+/=_-]{16,}|[0-9][0-9 -]{11,}[0-9]", re.ASCII)
+#: What could be a key or a card's number. A long word without a digit is the name of an exception.
+_OPAQUE = re.compile(
+    r"(?=[A-Za-z+/=_-]*[0-9])[0-9A-Za-z+/=_-]{16,}|[A-Za-z+/=_-]{40,}|[0-9][0-9 -]{11,}[0-9]", re.ASCII
+)
 #: With so many jobs waiting, work that can wait in its row is not handed out.
 PLENTY = 1000
 
+
+#: Seconds that a worker's word may live on: it was said 45 seconds ago then.
+UNHEARD_TTL = 45
 
 _SECONDS: dict[Callable[..., Any], int] = {}
 
@@ -140,20 +147,35 @@ class State:
 
     waiting: int
     running: int
+    #: Begun by a worker that died: their rows are found by the sweep.
+    abandoned: int
     failed: int
     workers: int
+    #: Workers that Redis still knows and that have said nothing for too long.
+    silent: int
 
 
 def state() -> State:
     """How the queue stands. Raises RedisError while Redis is away."""
     bound = queue()
-    running = StartedJobRegistry(queue=bound).get_job_count(cleanup=False)
-    return State(bound.count, running, _failed().get_job_count(cleanup=False), workers_alive())
+    begun = StartedJobRegistry(queue=bound).get_job_count(cleanup=False)
+    known, living = Worker.all(queue=bound), _living()
+    running = min(begun, sum(worker.get_state() == WorkerStatus.BUSY for worker in living))
+    failed = _failed().get_job_count(cleanup=False)
+    return State(bound.count, running, begun - running, failed, len(living), len(known) - len(living))
 
 
 def workers_alive() -> int:
     """How many workers have said lately that they live. Raises RedisError."""
-    return len(Worker.all(queue=queue()))
+    return len(_living())
+
+
+def _living() -> list[Any]:
+    """The workers that are heard. What one says lives in Redis for 90 seconds, and is said anew every 15 at
+    rest and every 30 at work; a worker that was killed says no farewell, so its last word must not be old.
+    """
+    known = Worker.all(queue=queue())
+    return [worker for worker in known if worker.connection.ttl(worker.key) > UNHEARD_TTL]
 
 
 def failures(limit: int) -> list[FailedJob]:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import re
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -11,13 +13,19 @@ import pytest
 import requests
 from redis import Redis
 from rq import Worker
+from rq.registry import StartedJobRegistry
 from sqlalchemy import text
 
-from portal import clock
+from portal import clock, jobs
+from portal.accounts import operators
+from portal.billing import machinery
+from portal.billing.audit import COMMAND_LINE
+from portal.billing.machinery import Alarm
 from portal.billing.orders import FIRST_CHECK
 from portal.database import db
+from portal.models import Role
 from portal.worker import LOCK
-from tests.desk import Desk
+from tests.desk import PASSWORD, Browser, Desk
 from tests.nursery import Nursery, kill
 from tests.servers import sandbox_environment
 from tests.stories import books
@@ -141,6 +149,70 @@ def test_a_worker_killed_in_the_middle_of_a_job(
     desk.work()
     assert books.count(desk.app, "purchased_plans") == 1
     agree(desk)
+
+
+def test_the_desk_tells_of_a_killed_worker(
+    desk: Desk, start: Start, wait_until: Wait, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A worker that says no farewell is missed within 45 seconds, its job is called abandoned; another takes
+    its place, and what the dead one held is found, once.
+    """
+    monkeypatch.setattr("portal.web.sandbox.WORKERS_SECONDS", 0.0)
+    queue = desk.app.extensions["portal_queue"]
+    worker = start("worker")
+    wait_until(lambda: Worker.count(queue.connection), PATIENCE)
+    eye = an_operator(desk)
+    assert shown(eye, "Рабочих процессов") == 1
+    assert Alarm.WORKERS not in alarms(desk)
+    order = desk.customer().order("yookassa")
+    spoil(desk, "yookassa", "get_payment", "hang")
+    pay(desk, order)
+    wait_until(lambda: shown(eye, "Выполняются") == 1, PATIENCE)
+
+    kill(worker)
+    (known,) = Worker.all(queue=queue)
+    queue.connection.expire(known.key, 90 - 46)  # as it is 46 seconds after its last word
+
+    assert (shown(eye, "Рабочих процессов"), shown(eye, "Процессов, которые замолчали")) == (0, 1)
+    assert (shown(eye, "Выполняются"), shown(eye, "Брошены умершим процессом")) == (0, 1)
+    assert Alarm.WORKERS in alarms(desk)
+    assert "Нет ни одного рабочего процесса" in eye.get("/admin/payments/").text
+    queue.connection.delete(known.key)
+    start("worker")
+    wait_until(lambda: shown(eye, "Рабочих процессов") == 1, PATIENCE)
+    assert Alarm.WORKERS not in alarms(desk)
+    later(desk, "61s")
+    wait_until(is_settled(desk, order), PATIENCE)
+    wait_until(lambda: not queue.count and shown(eye, "Выполняются") == 0, PATIENCE)
+    StartedJobRegistry(queue=queue).cleanup(time.time() + 200)  # what a worker does every 15 seconds
+    assert "AbandonedJobError" in eye.get("/admin/jobs/").text
+    with desk.app.app_context():
+        (abandoned,) = jobs.failed_ids()
+        jobs.retry(abandoned)
+    wait_until(lambda: not queue.count and shown(eye, "Выполняются") == 0, PATIENCE)
+    assert books.count(desk.app, "purchased_plans") == 1
+    agree(desk)
+
+
+def an_operator(desk: Desk) -> Browser:
+    """Somebody who may look."""
+    with desk.app.app_context():
+        operators.create("eye@example.com", PASSWORD, Role.VIEWER, COMMAND_LINE, clock.now())
+    browser = desk.browser()
+    assert browser.send("/login", email="eye@example.com", password=PASSWORD).ok
+    return browser
+
+
+def shown(eye: Browser, label: str) -> int:
+    """A number of the machine room."""
+    found = re.search(rf"<dt>{label}</dt>\s*<dd>\s*(\d+)", eye.get("/admin/jobs/").text)
+    assert found, label
+    return int(found[1])
+
+
+def alarms(desk: Desk) -> list[Alarm]:
+    with desk.app.app_context():
+        return machinery.alarms(clock.now())
 
 
 def holders(desk: Desk) -> list[str]:
