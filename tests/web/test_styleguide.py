@@ -114,6 +114,53 @@ def test_production_has_no_styleguide(portal_config: Config) -> None:
     assert not [rule.rule for rule in built.url_map.iter_rules() if "styleguide" in rule.rule]
 
 
+def luminance(colour: str) -> float:
+    """How bright a colour is: https://www.w3.org/TR/WCAG22/#dfn-relative-luminance."""
+    plain = colour.lstrip("#")
+    full = plain if len(plain) == 6 else "".join(one * 2 for one in plain)
+    parts = [int(full[place : place + 2], 16) / 255 for place in (0, 2, 4)]
+    linear = [one / 12.92 if one <= 0.04045 else ((one + 0.055) / 1.055) ** 2.4 for one in parts]
+    return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
+
+
+def contrast(one: str, other: str) -> float:
+    """How far two colours are apart, from 1 to 21."""
+    dark, light = sorted((luminance(one), luminance(other)))
+    return (light + 0.05) / (dark + 0.05)
+
+
+#: What is read on what; then what only has to be seen.
+READ = (
+    *(
+        (ink, ground)
+        for ink in ("ink", "muted", "accent", "bad")
+        for ground in ("ground", "surface", "sunken")
+    ),
+    *((ink, f"{ink}-tint") for ink in ("good", "wait", "bad")),
+    *(("ink", tint) for tint in ("good-tint", "wait-tint", "bad-tint", "raised")),
+    ("on-accent", "accent"),
+    ("on-accent", "accent-strong"),
+    ("on-tint", "tint"),
+    ("good", "raised"),
+    ("good", "sunken"),
+)
+SEEN = tuple((what, ground) for what in ("line-strong", "focus") for ground in ("ground", "surface"))
+
+
+@pytest.mark.parametrize("scheme", ("light", "dark"))
+def test_colours_are_far_enough_apart(app: Flask, scheme: str) -> None:
+    """WCAG AA for every pair that the parts put together: 4.5 for words, 3 for edges and the focus."""
+    light, dark = Browser(app).get("/styleguide/schemes.css").text.split(".scheme--dark")
+    colours = dict(re.findall(r"--([\w-]+): (#\w+);", light if scheme == "light" else dark))
+    too_near = {
+        pair: round(contrast(*(colours[name] for name in pair)), 2)
+        for pairs, enough in ((READ, 4.5), (SEEN, 3))
+        for pair in pairs
+        if contrast(*(colours[name] for name in pair)) < enough
+    }
+    assert too_near == {}
+
+
 class Weigher(HTMLParser):
     """Collects the style sheets and scripts that a page asks for."""
 

@@ -54,6 +54,8 @@ def test_a_form_says_what_is_wrong_beside_the_field(
         r'class="field__error" id="(\w+)-error">.*?<span>(.*?)</span>', answer.text, re.DOTALL
     )
     assert sentence in error[1]
+    summary = answer.text[answer.text.index("autofocus") :]
+    assert f'<a href="#{error[0]}">{error[1]}</a>' in summary
     assert (
         f'aria-describedby="{error[0]}-error"' in answer.text
         or f'{error[0]}-hint {error[0]}-error"' in answer.text
