@@ -27,7 +27,7 @@ class AddressTaken(PortalError):
 
     code = "ADDRESS_TAKEN"
     status = 409
-    message = marked("Если такой адрес уже занят, войдите или восстановите пароль.")
+    message = marked("Этот адрес зарегистрировать не получилось: возможно, он уже занят.")
 
 
 def register(email: str, password: str, address: str, now: datetime) -> User:

@@ -65,7 +65,9 @@ class ChangedMeanwhile(PortalError):
 
     code = "CHANGED_MEANWHILE"
     status = 409
-    message = marked("Пока страница была открыта, условия изменились. Посмотрите их ещё раз.")
+    message = marked(
+        "Пока страница была открыта, условия изменились. Ничего не списано, посмотрите их ещё раз."
+    )
 
 
 @dataclass(frozen=True, slots=True)

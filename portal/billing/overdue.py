@@ -44,14 +44,14 @@ class NothingDue(InvalidRequest):
     """The renewal was paid meanwhile, is switched off, or has not been refused at all."""
 
     code = "NOTHING_DUE"
-    message = marked("Сейчас платить не за что.")
+    message = marked("Сейчас платить не за что: долга нет, ничего не спишется.")
 
 
 class MayNotTryNow(InvalidRequest):
     """The saved method may not be charged again now."""
 
     code = "MAY_NOT_TRY_NOW"
-    message = marked("Сейчас с этой карты списать нельзя. Выберите другой способ оплаты.")
+    message = marked("Сейчас отсюда списать нельзя, деньги не списаны. Выберите другой способ оплаты.")
 
 
 class BeingCharged(InvalidRequest):

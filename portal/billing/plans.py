@@ -12,6 +12,7 @@ from sqlalchemy import select
 from portal.database import db, exclusive, transaction
 from portal.errors import NotFound
 from portal.models import Plan
+from portal.wording import marked
 
 #: What a plan's code is made of; it stands in addresses and in the gateways' registries.
 CODE = re.compile(r"[A-Za-z0-9_.-]{1,64}\Z")
@@ -21,7 +22,7 @@ class PlanNotFound(NotFound):
     """No plan on sale has this code."""
 
     code = "PLAN_NOT_FOUND"
-    message = "Такого тарифа нет в продаже."
+    message = marked("Такого тарифа нет в продаже.")
 
 
 def on_sale() -> list[Plan]:

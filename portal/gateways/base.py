@@ -203,7 +203,7 @@ class GatewayClosed(GatewayError):
 
     code = "GATEWAY_CLOSED"
     status = 404
-    message = marked("Этот способ оплаты сейчас не принимается.")
+    message = marked("Этот способ оплаты сейчас не принимается. Деньги не списаны, выберите другой.")
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,11 +10,13 @@ import logging
 import re
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import zip_longest
 from pathlib import Path
 from typing import Any
 
 from flask import Flask, current_app, url_for
 from flask_babel import lazy_gettext as _l
+from markupsafe import Markup
 from sqlalchemy.exc import SQLAlchemyError
 
 from portal.billing import settings
@@ -74,6 +76,7 @@ def init_app(app: Flask) -> None:
     app.add_template_filter(state)
     app.add_template_filter(decline)
     app.add_template_filter(bought)
+    app.add_template_filter(linked)
     app.add_template_filter(means)
     app.add_template_filter(percent)
     app.add_template_global(asset)
@@ -105,7 +108,7 @@ def bought(payment: Payment) -> str:
     """What a payment was for, in two words."""
     if payment.purpose is PaymentPurpose.BINDING:
         return say("Привязка карты")
-    return payment.plan_title or payment.description
+    return payment.plan_title or say(payment.description)
 
 
 def means(title: str | None) -> str:
@@ -114,6 +117,18 @@ def means(title: str | None) -> str:
     """
     found = re.fullmatch(rf"({'|'.join(map(re.escape, titles.WORDS))})(\b.*)?", title or "")
     return say(found[1]) + (found[2] or "") if found else title or ""
+
+
+def linked(text: str, *addresses: str, new: bool = False) -> Markup:
+    """A sentence whose words in ``[brackets]`` are links, in their order to *addresses*.
+
+    A sentence stays whole for whoever translates it. *new* opens a page of its own, as beside a form.
+    """
+    frame = Markup('<a href="{}"{}>{}</a>')
+    more = Markup(' rel="noopener" target="_blank"') if new else ""
+    pieces = re.split(r"\[(.+?)\]", text)
+    links = [frame.format(to, more, words) for to, words in zip(addresses, pieces[1::2], strict=True)]
+    return Markup("").join(part for pair in zip_longest(pieces[::2], links, fillvalue="") for part in pair)
 
 
 def asset(filename: str) -> str:

@@ -27,7 +27,7 @@ from portal.database import db
 from portal.gateways import declines
 from portal.gateways.base import GatewayError
 from portal.models import BindingStatus, GatewayName, PaymentMethod, User
-from portal.web import headers
+from portal.web import filters, headers
 from portal.web.api import take_turn
 
 log = logging.getLogger(__name__)
@@ -79,7 +79,8 @@ def unlink(method_id: int) -> ResponseReturnValue:
     """Unlink it: always, at once."""
     method = methods.owned(current_user.id, method_id)
     methods.unlink(current_user.id, method_id, clock.now())
-    flash(_("%(title)s: отвязали. Списаний с неё больше не будет.", title=method.title), "good")
+    title = filters.means(method.title)
+    flash(_("%(title)s: отвязали. Отсюда больше ничего не спишется.", title=title), "good")
     return redirect(url_for("methods.index"), 303)
 
 
@@ -88,11 +89,11 @@ def unlink(method_id: int) -> ResponseReturnValue:
 def make_default(method_id: int) -> ResponseReturnValue:
     """Let renewals charge this one from now on."""
     at_once = agreements.make_default(current_user.id, method_id, clock.now())
-    title = methods.owned(current_user.id, method_id).title
+    title = filters.means(methods.owned(current_user.id, method_id).title)
     if at_once:
-        flash(_("Продлеваем с %(title)s прямо сейчас, обычно это до минуты.", title=title), "wait")
+        flash(_("Продлеваем прямо сейчас: %(title)s. Обычно это до минуты.", title=title), "wait")
         return redirect(url_for("dashboard.show"), 303)
-    flash(_("Теперь продление списывается с %(title)s.", title=title), "good")
+    flash(_("Теперь продление списывается отсюда: %(title)s.", title=title), "good")
     return redirect(url_for("methods.index"), 303)
 
 

@@ -162,7 +162,7 @@ def _renewal_stopped(facts: Mapping[str, Any]) -> Words:
 
 
 def _card_expires(facts: Mapping[str, Any]) -> Words:
-    title = say("Скоро закончится срок карты %(method)s", method=filters.means(facts["method"]))
+    title = say("Скоро закончится срок карты: %(method)s", method=filters.means(facts["method"]))
     charge, month = facts.get("charge_at"), facts["month"]
     if charge:
         text = say(

@@ -109,13 +109,13 @@ def test_another_card_is_chosen(app: Flask, browser: Browser) -> None:
         ira = subscriber(app, 28)
         card = ira.another_card(clock.now())
     assert browser.post(place(card, "default"), page=METHODS).location == METHODS
-    assert "Теперь продление списывается с Мир •• 0004" in text(browser)
+    assert "Теперь продление списывается отсюда: Мир •• 0004" in text(browser)
 
     with app.app_context():
         ira.past_due(clock.now(), "5082")
         spare = ira.another_card(clock.now(), "Visa •• 0009")
     assert browser.post(place(spare, "default"), page=METHODS).location == "/dashboard/"
-    assert "Продлеваем с Visa •• 0009 прямо сейчас" in text(browser, "/dashboard/")
+    assert "Продлеваем прямо сейчас: Visa •• 0009" in text(browser, "/dashboard/")
 
 
 def test_nothing_is_saved_where_that_is_switched_off(app: Flask, browser: Browser) -> None:

@@ -168,11 +168,11 @@ def test_the_saved_card_may_be_tried_once_more_where_its_refusal_allows(app: Fla
         ira = subscriber(app, 28)
         overdue(ira)
     page = text(browser, PAY)
-    assert "Списать 990 ₽ с Visa •• 4242" in page
+    assert "Списать 990 ₽: Visa •• 4242" in page
     assert "не хватило денег" in page
     for _ in range(2):
         assert browser.post(PAY, action="saved").location == PAY
-    assert "Списываем с Visa •• 4242" in text(browser, PAY)
+    assert "Списываем: Visa •• 4242" in text(browser, PAY)
     with app.app_context():
         due = ira.subscription.charge_due_at
         assert due
@@ -224,7 +224,7 @@ def test_the_letters_link_pays_without_signing_in(app: Flask, browser: Browser) 
         with transaction() as session:
             session.execute(db.text("UPDATE plans SET price = 5000, discount = 0"))
     stranger = Browser(app)
-    assert "Списать 990 ₽ с Visa •• 4242" in text(stranger, pay)
+    assert "Списать 990 ₽: Visa •• 4242" in text(stranger, pay)
     there = stranger.post(pay, action="order", gateway="cloudpayments").location
     assert there.startswith("/billing/payment/")
     with app.app_context():
@@ -326,9 +326,9 @@ def test_where_the_saved_card_s_gateway_is_closed_another_way_is_open(app: Flask
         overdue(ira)
         with transaction():
             ira.subscription.charge_due_at = clock.now() - timedelta(hours=1)
-        assert "Списываем с" in text(browser, PAY)
+        assert "Списываем:" in text(browser, PAY)
         settings.put("cloudpayments_api_secret", "", clock.now())
     page = text(browser, PAY)
-    assert ("Списываем с" in page, "Списать 990" in page, "Через ЮKassa" in page) == (False, False, True)
+    assert ("Списываем:" in page, "Списать 990" in page, "Через ЮKassa" in page) == (False, False, True)
     with app.app_context():
         settings.forget()

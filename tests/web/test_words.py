@@ -55,7 +55,7 @@ SAID: dict[str, tuple[dict[str, Any], str]] = {
     ),
     "card_expires": (
         {"method": "Visa •• 4242", "month": "12/2026", "charge_at": MOMENT},
-        "Скоро закончится срок карты Visa •• 4242: Карта действует по 12/2026. Следующее списание — 19",
+        "Скоро закончится срок карты: Visa •• 4242: Карта действует по 12/2026. Следующее списание — 19",
     ),
     "price_changes": (
         {"moves_at": MOMENT, "raised": True},

@@ -163,7 +163,7 @@ def test_a_taken_address_is_not_told(app: Flask, browser: Browser) -> None:
     answer = browser.register(password="not the right one")
 
     assert answer.status_code == 409
-    assert "Если такой адрес уже занят, войдите или восстановите пароль." in answer.text
+    assert "Этот адрес зарегистрировать не получилось: возможно, он уже занят." in answer.text
     assert not browser.is_in()
     assert letter_kinds(app) == ["confirm_email", "already_registered"]
 
