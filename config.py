@@ -17,6 +17,7 @@ from ipaddress import ip_address
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from cryptography.fernet import Fernet
 from dotenv import dotenv_values
 
 from portal.gateways.base import Timeouts
@@ -196,10 +197,23 @@ def _require(config: Config) -> None:
     ):
         if not value:
             raise ConfigError(f"{name} is missing: see .env.example for what it is and how to make one.")
+    for number, key in enumerate(config.settings_encryption_keys, start=1):
+        if not _is_fernet_key(key):
+            raise ConfigError(
+                f"SETTINGS_ENCRYPTION_KEYS: key number {number} is none: see .env.example for how to make one."
+            )
     if urlsplit(config.portal_base_url).scheme not in {"http", "https"}:
         raise ConfigError(
             "PORTAL_BASE_URL must begin with https:// (or http:// behind nothing but this machine)."
         )
+
+
+def _is_fernet_key(text: str) -> bool:
+    try:
+        Fernet(text)
+    except ValueError:
+        return False
+    return True
 
 
 def _is_loopback(url: str) -> bool:

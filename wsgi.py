@@ -9,11 +9,11 @@ import click
 from config import ConfigError, load
 from portal import create_app
 
-is_command = click.get_current_context(silent=True) is not None
+command = click.get_current_context(silent=True)
 try:
-    app = create_app(load(for_command=is_command))
+    app = create_app(load(for_command=command is not None))
     # Commands must run where serving must not: a migration, or the deletion of those very accounts.
-    if not is_command:
+    if command is None or command.info_name == "run":
         with app.app_context():
             from portal.accounts import demo
             from portal.database import db

@@ -70,6 +70,8 @@ def test_what_nothing_works_without_is_named(
     ("name", "value"),
     (
         ("SECRET_KEY", "0123456789"),
+        ("SETTINGS_ENCRYPTION_KEYS", "canary"),
+        ("SETTINGS_ENCRYPTION_KEYS", PRODUCTION["SETTINGS_ENCRYPTION_KEYS"] + ",ключ"),
         ("DATABASE_URL", "sqlite:///portal.db"),
         ("DATABASE_URL", "mysql://db.example/portal"),
         ("PORTAL_BASE_URL", "shop.example"),
@@ -92,7 +94,9 @@ def test_what_nothing_works_without_is_named(
 )
 def test_what_cannot_be_served_safely_is_refused(name: str, value: str) -> None:
     """Each refused production start names the setting that is wrong."""
-    assert name in refusal(PRODUCTION | {name: value})
+    told = refusal(PRODUCTION | {name: value})
+    assert name in told
+    assert "canary" not in told
 
 
 @pytest.mark.parametrize(

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import json
 import os
+import runpy
 import subprocess
 import sys
 from pathlib import Path
 
+import click
 import pytest
 from flask import Flask
 
+import portal
 from config import ConfigError, load
 from dev.processes import take_lock
 from portal.accounts import demo, registration
@@ -75,8 +78,31 @@ def test_the_demo_accounts_are_refused_in_production(context: Flask, monkeypatch
     production = load({**PRODUCTION, "DATABASE_URL": context.config["SQLALCHEMY_DATABASE_URI"]})
     monkeypatch.setitem(context.extensions, "portal_config", production)
 
-    with pytest.raises(ConfigError, match="demo accounts"):
+    with pytest.raises(ConfigError, match=r"demo accounts \(admin@example\.com, demo@example\.com\)"):
         demo.refuse_in_production()
+
+
+@pytest.mark.parametrize(
+    ("command", "refused"), (("run", True), ("routes", False)), ids=("a server", "a command")
+)
+def test_flask_run_is_a_start_like_any_other(
+    app: Flask, monkeypatch: pytest.MonkeyPatch, command: str, refused: bool
+) -> None:
+    """What gunicorn may not serve, Flask's own server may not either; other commands must work."""
+
+    def refuse() -> None:
+        raise ConfigError("the demo accounts")
+
+    for name, value in PRODUCTION.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setattr(portal, "create_app", lambda _config: app)
+    monkeypatch.setattr(demo, "refuse_in_production", refuse)
+    with click.Context(click.Command(command), info_name=command):
+        if refused:
+            with pytest.raises(SystemExit, match="The portal does not start: the demo accounts"):
+                runpy.run_path(str(ROOT / "wsgi.py"))
+        else:
+            assert runpy.run_path(str(ROOT / "wsgi.py"))["app"] is app
 
 
 def test_a_command_joins_the_running_make_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sqlalchemy import exists, select
+from sqlalchemy import select
 from sqlalchemy.exc import SQLAlchemyError
 
 from config import ConfigError
@@ -18,12 +18,13 @@ def refuse_in_production() -> None:
         return
     try:
         with db.engine.connect() as connection:
-            found = connection.execute(select(exists().where(User.is_demo))).scalar()
+            found = connection.scalars(select(User.email).where(User.is_demo).order_by(User.email)).all()
     except SQLAlchemyError as error:
         raise ConfigError(
             f"the database cannot be asked ({type(error).__name__}): is it running, and migrated?"
         ) from error
     if found:
         raise ConfigError(
-            "the sandbox's demo accounts are in this database: use another one, or delete them first."
+            f"the sandbox's demo accounts ({', '.join(found)}) are in this database: "
+            "use another one, or delete them first."
         )

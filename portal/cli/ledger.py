@@ -37,7 +37,7 @@ def check_invariants() -> None:
 
 
 @click.command("reconcile")
-@click.option("--since", help="Also compare the gateways' lists from this moment on: 2026-11-01, or 7d.")
+@click.option("--since", help="Also compare the gateways' lists from this moment on: 2026-11-01, 7d or 12h.")
 @with_appcontext
 def reconcile(*, since: str | None) -> None:
     """Ask the gateways about everything that is open and carry on what was left behind."""
@@ -104,13 +104,15 @@ def close_days() -> None:
 
 
 def _since(words: str, now: datetime) -> datetime:
-    """A date, a moment, or so many days ago."""
+    """A date, a moment, or so many days or hours ago."""
     if days := re.fullmatch(r"(\d{1,4})d", words):
         return now - timedelta(days=int(days[1]))
+    if hours := re.fullmatch(r"(\d{1,5})h", words):
+        return now - timedelta(hours=int(hours[1]))
     try:
         moment = datetime.fromisoformat(words)
     except ValueError:
-        raise click.BadParameter("write a date (2026-11-01) or a number of days (7d)") from None
+        raise click.BadParameter("write a date (2026-11-01), so many days (7d) or hours (12h)") from None
     return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
 
 

@@ -66,7 +66,7 @@ class Faults:
         if not own:
             raise ControlError(400, "UNKNOWN_GATEWAY", f"There is no gateway {gateway!r}.")
         if not any(o.answers_to(name) for o in own):
-            known = ", ".join(o.names[0] for o in own)
+            known = ", ".join(dict.fromkeys(o.names[0] for o in own))
             raise ControlError(400, "UNKNOWN_OPERATION", f"{gateway} has no operation {name!r}, but {known}.")
         with self._store.transaction():
             key = str(self._store.number("fault", 1))

@@ -156,9 +156,9 @@ def test_reconcile_with_a_gateway_away(context: Flask, sandbox: LiveSandbox) -> 
     assert again(unknown).status is PaymentStatus.UNKNOWN
 
 
-@pytest.mark.parametrize("since", ("7d", f"{clock.now():%Y-%m-%d}", f"{clock.now():%Y-%m-%d}T00:00:00+03:00"))
+@pytest.mark.parametrize("since", ("7d", "12h", f"{clock.now():%Y-%m-%d}", f"{clock.now():%Y-%m-%d}T00:00:00+03:00"))
 def test_reconcile_since(context: Flask, sandbox: LiveSandbox, since: str) -> None:
-    """A date, a moment or a number of days says from where the gateways' lists are compared."""
+    """A date, a moment or a number of days or hours says from where the gateways' lists are compared."""
     result = flask(context, "reconcile", "--since", since)
     assert (result.exit_code, "listed 0, moved 0, cases 0" in result.output) == (0, True), result.output
 

@@ -142,7 +142,7 @@ def post3ds(public_id: str, params: Params) -> Envelope:
     return outcome(payments.pass_three_ds(world(), transaction_id, passed=says_yes(doc, text)))
 
 
-@method("/payments/tokens/charge", "tokens_charge")
+@method("/payments/tokens/charge", "tokens_charge", "charge")
 def tokens_charge(public_id: str, params: Params) -> Envelope:
     """One-stage payment by a saved card."""
     return _by_token(public_id, params, two_stage=False)

@@ -46,15 +46,17 @@ def refusal(message: str | None, model: Any = None) -> Envelope:
     return {**({} if model is None else {"Model": model}), "Success": False, "Message": message}
 
 
-def method(path: str, name: str, *, public: bool = False) -> Callable[[Verb], Verb]:
-    """Make a verb answer POST under a path; ``name`` is what faults call it.
+def method(path: str, name: str, *others: str, public: bool = False) -> Callable[[Verb], Verb]:
+    """Make a verb answer POST under a path; ``name``, ``others`` and the path are what faults call it.
 
     The verb gets the terminal's public id, the parameters, and the path's own segments. ``BadRequest``
     becomes an envelope. With ``public`` a ``PublicId`` in the body stands for Basic authentication.
     """
 
+    fixed = path.split("<", maxsplit=1)[0]
+
     def register(verb: Verb) -> Verb:
-        @faults.operation("cloudpayments", name, path.split("<", maxsplit=1)[0])
+        @faults.operation("cloudpayments", name, *others, fixed, f"POST {fixed}")
         def done(public_id: str, segments: dict[str, str]) -> Response:
             return remembered(world(), public_id, lambda: _run(verb, public_id, segments))
 
