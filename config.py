@@ -200,7 +200,7 @@ def _require(config: Config) -> None:
     for number, key in enumerate(config.settings_encryption_keys, start=1):
         if not _is_fernet_key(key):
             raise ConfigError(
-                f"SETTINGS_ENCRYPTION_KEYS: key number {number} is none: see .env.example for how to make one."
+                f"SETTINGS_ENCRYPTION_KEYS: number {number} is no key: see .env.example for how to make one."
             )
     if urlsplit(config.portal_base_url).scheme not in {"http", "https"}:
         raise ConfigError(

@@ -14,6 +14,8 @@ from portal.models import GatewayName, Notification, Payment, PaymentStatus, Pla
 from tests.billing.rows import a_customer, a_payment, again, in_status, settled, told
 from tests.desk import LiveSandbox
 
+TODAY = f"{clock.now():%Y-%m-%d}"
+
 
 def flask(app: Flask, *words: str) -> Result:
     """``flask --app wsgi`` with these words."""
@@ -156,7 +158,7 @@ def test_reconcile_with_a_gateway_away(context: Flask, sandbox: LiveSandbox) -> 
     assert again(unknown).status is PaymentStatus.UNKNOWN
 
 
-@pytest.mark.parametrize("since", ("7d", "12h", f"{clock.now():%Y-%m-%d}", f"{clock.now():%Y-%m-%d}T00:00:00+03:00"))
+@pytest.mark.parametrize("since", ("7d", "12h", TODAY, f"{TODAY}T00:00:00+03:00"))
 def test_reconcile_since(context: Flask, sandbox: LiveSandbox, since: str) -> None:
     """A date, a moment or a number of days or hours says from where the gateways' lists are compared."""
     result = flask(context, "reconcile", "--since", since)

@@ -52,7 +52,6 @@ def method(path: str, name: str, *others: str, public: bool = False) -> Callable
     The verb gets the terminal's public id, the parameters, and the path's own segments. ``BadRequest``
     becomes an envelope. With ``public`` a ``PublicId`` in the body stands for Basic authentication.
     """
-
     fixed = path.split("<", maxsplit=1)[0]
 
     def register(verb: Verb) -> Verb:

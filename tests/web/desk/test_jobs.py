@@ -120,6 +120,14 @@ def test_silence_is_an_alarm_on_every_page(desk: Desk, viewer: Browser, alive: W
     assert silent(desk) == []
 
 
+def test_a_moved_clock_is_no_silence(desk: Desk, alive: Worker) -> None:
+    """Days that passed in a moment, with all their work done, raise no alarm."""
+    later = (clock.now() + timedelta(days=3)).isoformat()
+    assert desk.app.test_client().post("/billing/sandbox/clock", json={"now": later}).status_code == 200
+    assert clock.now().isoformat() >= later
+    assert silent(desk) == []
+
+
 def test_what_is_left_behind_is_an_alarm(desk: Desk, alive: Worker) -> None:
     """A letter, or a renewal, that nobody comes to: the scheduler may run and do nothing."""
     desk.customer()
