@@ -23,13 +23,14 @@ from werkzeug.wsgi import ClosingIterator
 
 from config import Config
 from portal import clock, create_app
-from portal.billing import invariants, settings, sweep
+from portal.billing import settings, sweep
 from portal.database import db
 from portal.gateways.base import Timeouts
 from portal.models import User
 from portal.sandbox.app import create_sandbox
 from portal.sandbox.config import SandboxConfig
 from portal.sandbox.world import World
+from tests import laws
 from tests.slate import Slate
 
 PASSWORD = "three calm herons"
@@ -322,7 +323,7 @@ def desk(
     sandbox.world.settings.merge({"portal_url": url})
     yield Desk(url, app, sandbox, door)
     with app.app_context():
-        broken = invariants.violations(clock.now())
+        broken = laws.violations(clock.now())
     assert not broken, broken
 
 

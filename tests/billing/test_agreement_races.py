@@ -10,11 +10,12 @@ import pytest
 from flask import Flask
 
 from portal import clock
-from portal.billing import agreements, consents, doors, invariants, methods, overdue, renewals, tending
+from portal.billing import agreements, consents, doors, methods, overdue, renewals, tending
 from portal.billing_mode import BillingMode
 from portal.database import db, transaction
 from portal.gateways.base import Outcome, PaymentOrder, PaymentSnapshot, SavedMethod
 from portal.models import Payment, PaymentPurpose, SubscriptionStatus
+from tests import laws
 from tests.billing.rows import CLOUDPAYMENTS, a_payment, numbers, settled, told
 from tests.billing.subscribers import CLIENT, DAY, Subscriber, a_subscriber
 from tests.billing.threads import at_the_same_time
@@ -38,7 +39,7 @@ def moment(context: Flask, monkeypatch: pytest.MonkeyPatch) -> Iterator[datetime
     monkeypatch.setattr(tending, "announced_at", lambda _session, one: one.current_period_start)
     yield clock.now()
     db.session.remove()
-    assert not (broken := invariants.violations(clock.now())), broken
+    assert not (broken := laws.violations(clock.now())), broken
 
 
 def refused(moment: datetime) -> Subscriber:

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from sqlalchemy import func, select, update
 
-from portal.billing import cancellation, invariants, refunds
+from portal.billing import cancellation, refunds
 from portal.database import db, transaction
 from portal.models import (
     Consent,
@@ -21,6 +21,7 @@ from portal.models import (
     Subscription,
     SubscriptionStatus,
 )
+from tests import laws
 from tests.billing.shelf import DAY, Shelf, a_saved_card, rule
 
 
@@ -42,7 +43,7 @@ def test_one_period(shelf: Shelf, now: datetime, policy: str, after: timedelta, 
     assert shelf.lines(now + after) == expected
     wanted = [("0", expected[0][0])] if expected[0][0] != "0.00" else []
     assert shelf.cancel(now + after) == wanted
-    assert invariants.violations(now + after) == []
+    assert laws.violations(now + after) == []
 
 
 def test_a_window_of_no_days(shelf: Shelf, now: datetime) -> None:
@@ -60,7 +61,7 @@ def test_what_has_not_begun_goes_back_in_full(shelf: Shelf, now: datetime) -> No
     shelf.pay("390.00", now, now + 365 * DAY)
     shelf.pay("2990.00", now + DAY, now + 395 * DAY)
     assert shelf.cancel(now + 200 * DAY) == [("1", "390.00"), ("2", "2990.00")]
-    assert invariants.violations(now + 200 * DAY) == []
+    assert laws.violations(now + 200 * DAY) == []
 
 
 def test_what_went_back_before_does_not_go_again(shelf: Shelf, now: datetime) -> None:
@@ -105,7 +106,7 @@ def test_ending_ends_everything(shelf: Shelf, now: datetime) -> None:
     ).one()
     assert facts["sums"] == [{"amount": "1380.00", "currency": "RUB"}]
     assert [one["amount"] for one in facts["refunds"]] == ["990.00", "390.00"]
-    assert invariants.violations(at) == []
+    assert laws.violations(at) == []
 
 
 def test_a_second_click_ends_nothing(shelf: Shelf, now: datetime) -> None:

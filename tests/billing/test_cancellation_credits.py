@@ -8,9 +8,10 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 from sqlalchemy import select, update
 
-from portal.billing import cancellation, invariants, refunds
+from portal.billing import cancellation, refunds
 from portal.database import db, transaction
 from portal.models import Refund, RefundSource, RefundStatus
+from tests import laws
 from tests.billing import changes
 from tests.billing.rows import a_customer
 from tests.billing.shelf import DAY, Shelf, rule
@@ -25,7 +26,7 @@ def test_a_credit_goes_back_where_it_came_from(shelf: Shelf, now: datetime) -> N
     shelf.pay("2330.00", now + 10 * DAY, credit="660.00", replaces=first)
     assert shelf.lines(now + 12 * DAY) == [("2330.00", "full", False), ("660.00", "full", True)]
     assert shelf.cancel(now + 12 * DAY) == [("1", "2330.00"), ("0", "660.00")]
-    assert invariants.violations(now + 12 * DAY) == []
+    assert laws.violations(now + 12 * DAY) == []
 
 
 def test_a_credit_goes_by_the_present_periods_rule(shelf: Shelf, now: datetime) -> None:
@@ -57,7 +58,7 @@ def test_a_chain_of_credits(shelf: Shelf, now: datetime) -> None:
     second = shelf.pay("2090.00", now + DAY, credit="900.00", replaces=first)
     shelf.pay("27000.00", now + 2 * DAY, credit="2890.00", replaces=second, days=365)
     assert shelf.cancel(now + 3 * DAY) == [("2", "27000.00"), ("1", "2090.00"), ("0", "800.00")]
-    assert invariants.violations(now + 3 * DAY) == []
+    assert laws.violations(now + 3 * DAY) == []
 
 
 def test_a_chain_ends_at_the_first_window_that_is_over(shelf: Shelf, now: datetime) -> None:
@@ -123,7 +124,7 @@ def test_no_chain_gives_back_more_than_it_took(
     assert Decimal(0) <= back <= worth
     for payment in shelf.payments:
         assert refunds.left(db.session(), payment.id) >= 0
-    assert not [found for found in invariants.violations(at) if "refund" in found.invariant.name]
+    assert not [found for found in laws.violations(at) if "refund" in found.invariant.name]
 
 
 def test_after_a_real_change(now: datetime) -> None:
@@ -148,7 +149,7 @@ def test_after_a_real_change(now: datetime) -> None:
     changes.send_back(first, at, "660.00")
     assert cancellation.preview(user.id, at) is None
     assert db.session.scalars(select(Refund.status)).all() == [RefundStatus.SUCCEEDED] * 2
-    assert invariants.violations(at) == []
+    assert laws.violations(at) == []
 
 
 def test_after_a_change_that_was_undone(now: datetime) -> None:
@@ -163,4 +164,4 @@ def test_after_a_change_that_was_undone(now: datetime) -> None:
     assert [(line.payment_id, str(line.back), line.credited) for line in seen.lines] == [
         (first.id, "660.00", False)
     ]
-    assert invariants.violations(now + 10 * DAY) == []
+    assert laws.violations(now + 10 * DAY) == []

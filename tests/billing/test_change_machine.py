@@ -22,11 +22,12 @@ from hypothesis.stateful import (
 from sqlalchemy import func, select
 
 from portal import clock
-from portal.billing import cancellation, invariants, plan_changes, quota, worth
+from portal.billing import cancellation, plan_changes, quota, worth
 from portal.billing import settings as shop
 from portal.billing.plan_changes import Means
 from portal.database import db
 from portal.models import Payment, Plan, PurchasedPlan, Refund, RefundStatus, User
+from tests import laws
 from tests.billing.changes import DAY, buy, look, order, pay, plan, send_back, use
 from tests.billing.rows import a_customer, again
 
@@ -359,7 +360,7 @@ class Shop(RuleBasedStateMachine):
     def teardown(self) -> None:
         if self.user is not None:
             db.session.rollback()
-            assert invariants.violations(self.now) == []
+            assert laws.violations(self.now) == []
             assert plan_changes.choices(
                 plan_changes.situation(db.session(), self.user.id, self.now), self.now
             )

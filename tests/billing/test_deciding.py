@@ -21,7 +21,6 @@ from portal.billing import (
     chargebacks,
     deciding,
     giving_back,
-    invariants,
     obstacles,
     refund_outcomes,
     refunds,
@@ -47,6 +46,7 @@ from portal.models import (
     Role,
     User,
 )
+from tests import laws
 from tests.billing.rows import CLOUDPAYMENTS, a_customer, a_payment, again, settled, told
 from tests.billing.subscribers import Subscriber, a_subscriber
 from tests.billing.threads import at_the_same_time
@@ -328,7 +328,7 @@ def test_a_decision_does_what_it_says(
     )
     entry = audit.of(Subject("case", case.id))[-1]
     assert (entry.act, entry.reason, entry.after["choice"]) == ("decide", REASON, choice.value)
-    assert [one.invariant.name for one in invariants.violations(later)] == []
+    assert [one.invariant.name for one in laws.violations(later)] == []
     with pytest.raises(CaseClosed):
         decide(scene.case_id, CaseChoice.CLOSE, later, by=owner)
 
@@ -394,7 +394,7 @@ def test_one_capture_goes_back_once(now: datetime, owner: User) -> None:
     assert deciding.look(second, now).choices == (CaseChoice.CLOSE,)
     with pytest.raises(NotOffered):
         decide(second, CaseChoice.GIVE_BACK, now, by=owner)
-    assert invariants.violations(now) == []
+    assert laws.violations(now) == []
 
 
 def test_a_clerk_s_day_counts_cases_too(now: datetime, clerk: User) -> None:
@@ -448,7 +448,7 @@ def test_a_stray_refund_that_fails_is_a_case_again(now: datetime, owner: User) -
         stray_money.write_down(session, second, told, now)
     row = db.session.get_one(Refund, second, populate_existing=True)
     assert (row.status, row.gateway_refund_id) == (RefundStatus.SUCCEEDED, "r-1")
-    assert invariants.violations(now) == []
+    assert laws.violations(now) == []
 
 
 def test_a_released_renewal_is_charged(now: datetime, owner: User) -> None:

@@ -9,7 +9,7 @@ import pytest
 from flask import Flask
 from sqlalchemy import select
 
-from portal.billing import audit, extending, invariants, on_behalf
+from portal.billing import audit, extending, on_behalf
 from portal.billing.audit import Actor, Subject
 from portal.billing.extending import BeingCharged, NothingToExtend
 from portal.billing.giving_back import NoReason
@@ -23,6 +23,7 @@ from portal.models import (
     PurchasedPlan,
     SubscriptionStatus,
 )
+from tests import laws
 from tests.billing.rows import a_customer, a_payment, settled, told
 from tests.billing.subscribers import DAY, a_subscriber
 from tests.billing.threads import at_the_same_time
@@ -45,8 +46,8 @@ def told_kinds(user_id: int, channel: Channel) -> list[str]:
     return list(db.session.scalars(said.order_by(Notification.id)))
 
 
-def laws(now: datetime) -> list[str]:
-    return [one.invariant.name for one in invariants.violations(now)]
+def broken(now: datetime) -> list[str]:
+    return [one.invariant.name for one in laws.violations(now)]
 
 
 def test_the_end_and_the_charge_move(now: datetime) -> None:
@@ -65,7 +66,7 @@ def test_the_end_and_the_charge_move(now: datetime) -> None:
         assert "plan_extended" in told_kinds(ira.user.id, channel)
     (entry,) = audit.of(Subject("user", ira.user.id))
     assert (entry.act, entry.reason, entry.after["days"]) == ("extend", "Сбой", 7)
-    assert laws(now + DAY) == []
+    assert broken(now + DAY) == []
 
 
 def test_what_is_paid_after_it_moves_along(now: datetime) -> None:
@@ -78,7 +79,7 @@ def test_what_is_paid_after_it_moves_along(now: datetime) -> None:
     assert ends(user.id) == [(now, now + 33 * DAY), (now + 33 * DAY, now + 63 * DAY)]
     give(user.id, 2, now + 2 * DAY)
     assert ends(user.id) == [(now, now + 35 * DAY), (now + 35 * DAY, now + 65 * DAY)]
-    assert laws(now + 2 * DAY) == []
+    assert broken(now + 2 * DAY) == []
 
 
 def test_a_refused_renewal_begins_anew(now: datetime) -> None:
@@ -88,7 +89,7 @@ def test_a_refused_renewal_begins_anew(now: datetime) -> None:
     give(ira.user.id, 7, now + 28 * DAY)
     live = ira.subscription
     assert (live.status, live.charge_due_at) == (SubscriptionStatus.ACTIVE, now + 34 * DAY)
-    assert laws(now + 28 * DAY) == []
+    assert broken(now + 28 * DAY) == []
 
 
 def test_in_the_days_of_grace(now: datetime) -> None:
@@ -99,7 +100,7 @@ def test_in_the_days_of_grace(now: datetime) -> None:
     with pytest.raises(InvalidRequest):
         give(ira.user.id, 2, late)
     assert give(ira.user.id, 5, late) == now + 35 * DAY
-    assert laws(late) == []
+    assert broken(late) == []
 
 
 @pytest.mark.parametrize("days", (0, -1, 367))
@@ -147,7 +148,7 @@ def test_renewal_stopped_for_a_customer(now: datetime) -> None:
     assert ira.agreements[-1].withdrawn_because == "operator"
     assert told_kinds(ira.user.id, Channel.PORTAL).count("renewal_stopped") == 1
     assert [entry.act for entry in audit.of(Subject("user", ira.user.id))] == ["stop-renewal"]
-    assert laws(now) == []
+    assert broken(now) == []
 
 
 def test_a_letter_once_more(now: datetime) -> None:

@@ -4,7 +4,7 @@ from datetime import datetime, timedelta
 
 from sqlalchemy import func, select
 
-from portal.billing import cancellation, invariants, settlement
+from portal.billing import cancellation, settlement
 from portal.billing_mode import BillingMode
 from portal.database import db, transaction
 from portal.gateways.base import Outcome
@@ -16,6 +16,7 @@ from portal.models import (
     Revocation,
     Subscription,
 )
+from tests import laws
 from tests.billing.rows import a_payment, again, locked, told
 from tests.billing.shelf import DAY, Shelf, a_saved_card, rule
 
@@ -64,7 +65,7 @@ def test_a_renewal_paid_after_the_end_goes_back(shelf: Shelf, now: datetime) -> 
     assert cancellation.preview(shelf.user.id, at + DAY) is None
     live = select(func.count()).where(Subscription.status.in_(("active", "past_due")))
     assert db.session.scalar(live) == 0
-    assert invariants.violations(at) == []
+    assert laws.violations(at) == []
 
 
 def test_a_renewal_paid_before_the_end_goes_back_with_it(shelf: Shelf, now: datetime) -> None:
@@ -77,4 +78,4 @@ def test_a_renewal_paid_before_the_end_goes_back_with_it(shelf: Shelf, now: date
         what = told(renewal, shelf.user, Outcome.SUCCEEDED, "77", shop=None)
         settlement.settle(session, locked(renewal), what, at)
     assert shelf.cancel(at + timedelta(minutes=3)) == [("1", "990.00")]
-    assert invariants.violations(at) == []
+    assert laws.violations(at) == []

@@ -7,10 +7,11 @@ from datetime import datetime, timedelta
 
 from sqlalchemy import delete, select
 
-from portal.billing import invariants, story
+from portal.billing import story
 from portal.database import db, transaction
 from portal.gateways.base import Outcome
 from portal.models import Payment, PaymentMove, PaymentStatus
+from tests import laws
 from tests.billing.rows import a_customer, a_payment, again, settled, told
 
 MINUTE = timedelta(minutes=1)
@@ -38,7 +39,7 @@ def test_every_step_is_kept(now: datetime) -> None:
         for _ in range(2):
             settled(payment, told(payment, user, outcome, theirs, failure_code=code), now + number * MINUTE)
     assert moves(payment) == [(P, F, "5051"), (F, F, "5065"), (F, A, None), (A, S, None)]
-    assert invariants.violations(now) == []
+    assert laws.violations(now) == []
 
 
 def test_a_move_that_is_rolled_back_was_none(now: datetime) -> None:

@@ -11,7 +11,6 @@ from portal.billing import (
     agreements,
     cancellation,
     changing,
-    invariants,
     plan_changes,
     plans,
     quota,
@@ -21,6 +20,7 @@ from portal.billing import (
 from portal.billing.plan_changes import Means
 from portal.database import db, transaction
 from portal.models import Consent, Payment, PaymentStatus, Refund, RefundStatus, SubscriptionStatus
+from tests import laws
 from tests.billing.changes import (
     BROWSER,
     DAY,
@@ -84,7 +84,7 @@ def test_what_was_shown_is_ordered_and_given(context: Flask) -> None:
         payment = upgrade(user, wanted, now)
         assert (str(payment.credit), str(payment.amount)) == (credit, to_pay)
         assert row(user) == [(wanted, now, now + plan(wanted).period_days * DAY)]
-        assert invariants.violations(now) == []
+        assert laws.violations(now) == []
 
 
 #: The plan that runs, for how many days, the plan wanted; what that means without renewal and with it.
@@ -139,7 +139,7 @@ def test_what_is_paid_for_later_stays_and_moves_behind(now: datetime) -> None:
         ("PRO_YEARLY", start + 60 * DAY, start + 425 * DAY),
     ]
     assert subscription(user).current_period_end == start + 425 * DAY
-    assert invariants.violations(start) == []
+    assert laws.violations(start) == []
 
 
 def test_what_is_paid_for_later_moves_up_where_the_new_period_is_shorter(now: datetime) -> None:
@@ -169,7 +169,7 @@ def test_paying_late_earns_nothing(now: datetime) -> None:
 
     assert row(user) == [("BUSINESS_MONTHLY", ordered_at, ordered_at + 30 * DAY)]
     assert (period(old).emails_used, period(new).emails_used) == (3_000, 2_000)
-    assert invariants.violations(ordered_at + timedelta(hours=1)) == []
+    assert laws.violations(ordered_at + timedelta(hours=1)) == []
     use(user, 248_000, ordered_at + DAY)
     with pytest.raises(quota.QuotaExceeded):
         use(user, 1, ordered_at + DAY)
@@ -183,7 +183,7 @@ def test_no_more_is_carried_than_the_new_plan_has(now: datetime) -> None:
     waiting = order(user, "PRO_MONTHLY", ordered_at)
     use(user, 70_000, ordered_at + timedelta(minutes=1))
     assert period(pay(user, waiting, ordered_at + timedelta(minutes=2))).emails_left == 0
-    assert invariants.violations(ordered_at) == []
+    assert laws.violations(ordered_at) == []
 
 
 def test_a_plan_that_ended_between_the_order_and_its_money_is_still_changed(now: datetime) -> None:
@@ -204,7 +204,7 @@ def test_a_plan_that_ended_between_the_order_and_its_money_is_still_changed(now:
         "active",
         "BUSINESS_MONTHLY",
     )
-    assert invariants.violations(ended) == []
+    assert laws.violations(ended) == []
 
 
 def test_the_same_click_goes_on_with_the_same_order_for_half_an_hour(now: datetime) -> None:
@@ -240,7 +240,7 @@ def test_a_second_change_that_was_paid_too_goes_back(now: datetime) -> None:
     assert period(paid_too).revoked_because == "refunded"
     ordered = db.session.scalars(select(Refund).where(Refund.payment_id == paid_too.id)).one()
     assert (ordered.status, ordered.amount) == (RefundStatus.PENDING, paid_too.amount)
-    assert invariants.violations(start) == []
+    assert laws.violations(start) == []
 
 
 def test_the_replaced_plan_comes_back_with_its_money(now: datetime) -> None:
@@ -261,7 +261,7 @@ def test_the_replaced_plan_comes_back_with_its_money(now: datetime) -> None:
     ]
     assert period(old).emails_used == 6_000
     assert subscription(user).current_period_end == now + 60 * DAY
-    assert invariants.violations(start + 5 * DAY) == []
+    assert laws.violations(start + 5 * DAY) == []
 
 
 def test_renewal_at_the_new_price_is_agreed_to_with_the_order(now: datetime) -> None:
@@ -278,7 +278,7 @@ def test_renewal_at_the_new_price_is_agreed_to_with_the_order(now: datetime) -> 
     live = subscription(user)
     assert live.auto_renew
     assert live.charge_due_at == now + 42 * DAY
-    assert invariants.violations(now + 15 * DAY) == []
+    assert laws.violations(now + 15 * DAY) == []
 
 
 def test_a_smaller_plan_follows_and_may_be_taken_back(now: datetime) -> None:
@@ -293,7 +293,7 @@ def test_a_smaller_plan_follows_and_may_be_taken_back(now: datetime) -> None:
 
     assert (in_force(user).plan_code, in_force(user).amount) == ("PRO_MONTHLY", 890)
     assert later(user, "PRO_MONTHLY", now + 2 * DAY).means is Means.NOTHING
-    assert invariants.violations(now + 2 * DAY) == []
+    assert laws.violations(now + 2 * DAY) == []
 
 
 def test_what_comes_back_when_a_change_is_refunded(now: datetime) -> None:
@@ -333,7 +333,7 @@ def test_what_comes_back_when_a_change_is_refunded(now: datetime) -> None:
         else:
             kept = [("BUSINESS_MONTHLY", start, start + 30 * DAY)] if case == "change over" else []
             assert [one for one in row(user) if one not in kept] == [], case
-        assert invariants.violations(end + DAY) == [], case
+        assert laws.violations(end + DAY) == [], case
 
 
 def refunded(payment: Payment) -> list[Decimal]:
@@ -377,7 +377,7 @@ def test_what_the_customer_agreed_to_last_stands(now: datetime, since: str) -> N
         assert in_force(user).plan_code == "START_MONTHLY"
     given = db.session.scalars(select(Consent).where(Consent.payment_id == waiting.id)).one()
     assert given.withdrawn_at is not None
-    assert invariants.violations(now + DAY) == []
+    assert laws.violations(now + DAY) == []
 
 
 def test_a_plan_off_sale_can_be_stayed_with(now: datetime) -> None:

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from sqlalchemy import select, update
 
 from portal import mail
-from portal.billing import entitlement, invariants, notices, quota, subscriptions
+from portal.billing import entitlement, notices, quota, subscriptions
 from portal.billing.entitlement import CustomerNotFound
 from portal.billing.quota import NoPlan, QuotaExceeded, Used, line_crossed
 from portal.database import db, transaction
@@ -27,6 +27,7 @@ from portal.models import (
     User,
 )
 from portal.models.subscription import LIVE
+from tests import laws
 from tests.billing.conftest import NOW
 from tests.billing.rows import a_customer
 from tests.billing.test_subscriptions import buy, give_back
@@ -76,7 +77,7 @@ def agree(user: User, status: SubscriptionStatus, grace_until: datetime | None) 
 
 def broken() -> list[str]:
     """The laws that the data breaks, but for the terms that these tests make small on purpose."""
-    names = {found.invariant.name for found in invariants.violations(NOW)}
+    names = {found.invariant.name for found in laws.violations(NOW)}
     return sorted(names - {"period-of-other-length"})
 
 

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from sqlalchemy import select, update
 
-from portal.billing import invariants, refund_outcomes, refunds, sending_back
+from portal.billing import refund_outcomes, refunds, sending_back
 from portal.billing.refund_outcomes import Came
 from portal.database import db, transaction
 from portal.errors import InvalidRequest, NotFound
@@ -24,6 +24,7 @@ from portal.models import (
     RefundStatus,
 )
 from portal.models.refund import MOVES, may_move
+from tests import laws
 from tests.billing.rows import YOOKASSA, a_customer, a_payment, again, locked, numbers, settled, told
 
 PENDING, SUCCEEDED, FAILED, UNKNOWN = (
@@ -145,7 +146,7 @@ def test_all_that_has_not_failed_counts(paid: Payment, now: datetime) -> None:
         ("390.00", "pending"),
         ("600.00", "pending"),
     ]
-    assert invariants.violations(now) == []
+    assert laws.violations(now) == []
 
 
 def test_only_captured_money_goes_back(now: datetime) -> None:
@@ -184,7 +185,7 @@ def test_the_whole_sum_ends_the_plan(paid: Payment, now: datetime) -> None:
         called(refund_id, now)
         says(paid, part, now, own=refund_id)
     assert (str(again(paid).refunded_amount), has_period(paid)) == ("990.00", False)
-    assert invariants.violations(now) == []
+    assert laws.violations(now) == []
 
 
 @pytest.mark.parametrize("status", (PENDING, UNKNOWN))
@@ -209,7 +210,7 @@ def test_a_refund_that_was_not_called_is_not_heard_of(paid: Payment, now: dateti
     give_back(paid, "340.50", now)
     says(paid, "340.50", now)
     assert rows(paid) == [("340.50", "pending", "operator"), ("340.50", "succeeded", "gateway")]
-    assert invariants.violations(now) == []
+    assert laws.violations(now) == []
 
 
 def test_the_cabinets_refund_and_ours_of_one_sum(paid: Payment, now: datetime) -> None:
@@ -220,7 +221,7 @@ def test_the_cabinets_refund_and_ours_of_one_sum(paid: Payment, now: datetime) -
     assert says(paid, "340.50", now, "ours", own=refund_id) is Came.MOVED
     assert [(amount, status) for amount, status, _ in rows(paid)] == [("340.50", "succeeded")] * 2
     assert str(again(paid).refunded_amount) == "681.00"
-    assert invariants.violations(now) == []
+    assert laws.violations(now) == []
 
 
 def test_two_of_one_sum_keep_apart(paid: Payment, now: datetime) -> None:
@@ -247,7 +248,7 @@ def test_what_waits_makes_room(paid: Payment, now: datetime) -> None:
         ("500.00", "succeeded", "gateway"),
     ]
     assert cases() == [CaseKind.REFUND_FAILED]
-    assert invariants.violations(now) == []
+    assert laws.violations(now) == []
 
 
 def test_where_all_went_back_nobody_misses_the_rest(paid: Payment, now: datetime) -> None:
@@ -257,7 +258,7 @@ def test_where_all_went_back_nobody_misses_the_rest(paid: Payment, now: datetime
     assert rows(paid) == [("990.00", "failed", "operator"), ("990.00", "succeeded", "gateway")]
     assert (cases(), kinds(paid)) == ([], ["refunded"])
     assert refunds.going_back([paid.id]) == {}
-    assert invariants.violations(now) == []
+    assert laws.violations(now) == []
 
 
 def test_a_failure_is_shown(paid: Payment, now: datetime) -> None:
@@ -306,7 +307,7 @@ def test_our_refund_in_another_sum_is_a_case(paid: Payment, now: datetime) -> No
     for _ in range(2):
         assert says(paid, "340.51", now, "r1", own=refund_id) is Came.CASE
     assert (rows(paid), cases()) == ([("340.50", "failed", "operator")], [CaseKind.REFUND_ABOVE_CAPTURE])
-    assert invariants.violations(now) == []
+    assert laws.violations(now) == []
 
 
 def test_what_is_under_way_is_asked_about_on_a_growing_schedule(paid: Payment, now: datetime) -> None:
@@ -341,7 +342,7 @@ def test_money_that_bought_no_plan_goes_back_quietly(now: datetime) -> None:
     says(payment, "1.00", now, own=refund_id)
     assert rows(payment) == [("1.00", "succeeded", "customer")]
     assert kinds(payment) == []
-    assert invariants.violations(now) == []
+    assert laws.violations(now) == []
 
 
 def test_a_refund_at_the_other_gateway_is_another(paid: Payment, now: datetime) -> None:

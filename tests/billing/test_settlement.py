@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from sqlalchemy import select, update
 
-from portal.billing import invariants, moves, settlement
+from portal.billing import moves, settlement
 from portal.billing.settlement import Settlement, Verdict
 from portal.billing_mode import BillingMode
 from portal.database import db, transaction
@@ -26,6 +26,7 @@ from portal.models import (
     Subscription,
     User,
 )
+from tests import laws
 from tests.billing.rows import CLOUDPAYMENTS, YOOKASSA, a_customer, a_payment, again, in_status, settled, told
 
 P, A, S, F, U = (
@@ -162,7 +163,7 @@ def test_the_success_and_its_plan_are_one(now: datetime, monkeypatch: pytest.Mon
     assert db.session.query(Notification).count() == 0
 
     settled(payment, told(payment, user, Outcome.SUCCEEDED, "1"), now)
-    assert invariants.violations(now) == []
+    assert laws.violations(now) == []
 
 
 def test_what_is_written_with_a_success(now: datetime) -> None:
@@ -208,7 +209,7 @@ def test_a_live_check_gives_nothing(now: datetime) -> None:
     assert settled(payment, told(payment, user, Outcome.SUCCEEDED, "1"), now).verdict is MOVED
     assert db.session.query(PurchasedPlan).count() == 0
     assert db.session.query(Notification).count() == 0
-    assert invariants.violations(now) == []
+    assert laws.violations(now) == []
 
 
 def _agree(payment: Payment, user: User, now: datetime, **changes: Any) -> None:
@@ -261,7 +262,7 @@ def test_a_token_is_kept_only_with_consent(
     assert [method.token for method in methods] == ([b"tk_canary"] if kept else [])
     subscription = db.session.query(Subscription).one()
     assert subscription.auto_renew is kept
-    assert invariants.violations(now) == []
+    assert laws.violations(now) == []
 
 
 def test_a_token_of_a_refusal_or_a_hold_is_not_kept(now: datetime) -> None:

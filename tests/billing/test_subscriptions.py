@@ -9,10 +9,11 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from portal.billing import invariants, refund_news, subscriptions, tending
+from portal.billing import refund_news, subscriptions, tending
 from portal.database import db, transaction
 from portal.gateways.base import Outcome, RefundSnapshot
 from portal.models import Payment, PurchasedPlan, Subscription, User
+from tests import laws
 from tests.billing.rows import a_customer, a_payment, again, locked, numbers, settled, told
 
 DAY = timedelta(days=1)
@@ -142,7 +143,7 @@ def test_a_refund_of_the_running_plan_ends_it(now: datetime) -> None:
     give_back(buy(user, now), now + 5 * DAY)
     standing = subscriptions.standing(user.id, now + 5 * DAY)
     assert (standing.status, standing.current, standing.days_left) == ("canceled", None, 0)
-    assert invariants.violations(now + 5 * DAY) == []
+    assert laws.violations(now + 5 * DAY) == []
 
 
 def test_a_partial_refund_ends_nothing(now: datetime) -> None:
@@ -183,7 +184,7 @@ def test_a_new_start_after_a_refund(now: datetime) -> None:
     give_back(buy(user, now), now + DAY)
     buy(user, now + 2 * DAY)
     assert periods(user) == [(now + 2 * DAY, now + 32 * DAY)]
-    assert invariants.violations(now) == []
+    assert laws.violations(now) == []
 
 
 def test_a_clock_that_ran_ahead_costs_nobody_a_day(now: datetime) -> None:
@@ -196,7 +197,7 @@ def test_a_clock_that_ran_ahead_costs_nobody_a_day(now: datetime) -> None:
 
     assert periods(user) == [(now, now + 30 * DAY), (now + 30 * DAY, now + 60 * DAY)]
     assert subscriptions.standing(user.id, now + DAY).status == "active"
-    assert invariants.violations(now + DAY) == []
+    assert laws.violations(now + DAY) == []
 
 
 @dataclass
@@ -273,7 +274,7 @@ def test_nothing_that_is_paid_for_is_lost(
             customer.now -= timedelta(seconds=amount)
             customer.clock_ran_back = True
         customer.check()
-    assert invariants.violations(customer.now) == []
+    assert laws.violations(customer.now) == []
 
 
 def test_a_period_paid_in_the_grace_is_never_over_already(now: datetime) -> None:

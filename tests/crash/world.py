@@ -10,11 +10,12 @@ from flask import Flask
 from sqlalchemy import func, select
 
 from portal import clock
-from portal.billing import checkout, due, invariants, payments, settings, sweep
+from portal.billing import checkout, due, payments, settings, sweep
 from portal.billing.consents import ClientInfo
 from portal.database import db
 from portal.errors import PortalError
 from portal.models import Case, Payment, PaymentStatus, PurchasedPlan, Refund, User
+from tests import laws
 from tests.desk import LiveSandbox, a_user
 from tests.slate import Slate
 from tests.stories import books
@@ -170,7 +171,7 @@ class World:
     def wrong(self, *, paid: int, refunded: str = "0.00") -> list[str]:
         """Everything that should not be: broken laws, books that differ, another number of anything."""
         with self.app.app_context():
-            found = [str(violation) for violation in invariants.violations(clock.now())]
+            found = [str(violation) for violation in laws.violations(clock.now())]
             ledger = self.ledger()
             found += books.disagreements(self.app, ledger)
             captures = len([p for p in ledger["payments"] if float(p["captured"])])

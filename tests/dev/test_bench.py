@@ -17,10 +17,11 @@ from dev.bench import payments, rows
 from dev.bench.calls import Product, Timing
 from dev.bench.rows import Size
 from portal.accounts import operators
-from portal.billing import api_keys, invariants, recount
+from portal.billing import api_keys, recount
 from portal.billing.audit import COMMAND_LINE
 from portal.clock import now
 from portal.models import Role
+from tests import laws
 from tests.desk import Desk
 
 SIZE = Size(customers=10, records=600)
@@ -42,7 +43,7 @@ def product(app: Flask, database_url: str) -> Iterator[Product]:
 def test_the_calls_arrive(app: Flask, product: Product) -> None:
     """Every call is answered and timed, repeats are counted once, and no law is broken before or after."""
     with app.app_context():
-        assert (recount.recount().recorded, invariants.violations(now())) == (600, [])
+        assert (recount.recount().recorded, laws.violations(now())) == (600, [])
 
     alone = product.one_after_another("usage", 21)
     together = product.at_random_moments(("entitlement", "usage"), rate=500, calls=20, clients=4)
@@ -55,7 +56,7 @@ def test_the_calls_arrive(app: Flask, product: Product) -> None:
     with app.app_context():
         # Of 31 uses the 11th, the 21st and the 31st repeat a key; nothing else is left out.
         assert recount.recount().recorded == 600 + 31 - 3
-        assert invariants.violations(now()) == []
+        assert laws.violations(now()) == []
 
 
 def test_a_wrong_answer_ends_the_run(product: Product) -> None:

@@ -14,11 +14,12 @@ from flask import Flask
 from sqlalchemy import select, text
 
 from portal import clock
-from portal.billing import checkout, comparing_runs, due, lookback, payments, renewals, settings, sweep
+from portal.billing import checkout, due, lookback, payments, renewals, settings, sweep
 from portal.billing.consents import ClientInfo
 from portal.database import db
 from portal.gateways.base import Timeouts
 from portal.models import GatewayName, Payment, PaymentPurpose, Subscription, User
+from tests import lists
 from tests.desk import LiveSandbox, a_user
 from tests.stories import books
 
@@ -189,8 +190,8 @@ def begin(
 ) -> Cycle:
     """A plan that was just bought, with the agreement that it is renewed; wants ``recurring``."""
     wait_for_gateways(app, 10.0)
-    _leave_the_lists_alone(app)
     with app.app_context():
+        lists.leave_alone()
         user = a_user(email)
         payment = buy(sandbox, user, gateway, plan, card)
         assert payment.status.value == "succeeded"
@@ -201,20 +202,6 @@ def begin(
     cycle = Cycle(app, sandbox, gateway, user_id, subscription_id)
     cycle.sweep()
     return cycle
-
-
-def _leave_the_lists_alone(app: Flask) -> None:
-    """Nobody looks through the gateways' lists: what is found is found by the row that waits for it."""
-    with app.app_context(), db.engine.begin() as connection:
-        far = {lookback.mark(gateway): "2026-01-01T00:00:00+00:00" for gateway in GatewayName}
-        far[comparing_runs.MARK] = "2100-01-01"
-        for name, value in far.items():
-            mark = {"name": name, "value": value}
-            looked = text(
-                "INSERT INTO settings (name, value, updated_at) VALUES (:name, :value, '2100-01-01Z')"
-                " ON CONFLICT (name) DO NOTHING"
-            )
-            connection.execute(looked, mark)
 
 
 def wait_for_gateways(app: Flask, seconds: float) -> None:

@@ -15,13 +15,14 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 from sqlalchemy import TextClause, select, text
 
 from portal import clock
-from portal.billing import invariants, plans
+from portal.billing import plans
 from portal.database import db, transaction
 from portal.gateways.base import GatewayError
 from portal.models import EventStatus, Payment, PaymentStatus, Refund, WebhookEvent
 from portal.models.payment import OPEN, ORDERED
 from portal.models.refund import UNDER_WAY
 from portal.sandbox.errors import ControlError
+from tests import laws
 from tests.crash import failpoints
 from tests.crash.world import World
 from tests.desk import run_jobs
@@ -185,7 +186,7 @@ class Purchases(RuleBasedStateMachine):
     def the_laws_hold(self) -> None:
         """Laws 1 to 5, as the operator's own command states them."""
         with self.world.app.app_context():
-            broken = invariants.violations(clock.now())
+            broken = laws.violations(clock.now())
         # How long a notification waits is a question to the scheduler, which rests while games are played.
         assert not [found for found in broken if found.invariant.name != "notification-stuck"], broken
 
@@ -222,7 +223,7 @@ class Purchases(RuleBasedStateMachine):
             self.world.later(step)
             self.world.sweep()
         with self.world.app.app_context():
-            broken = invariants.violations(clock.now())
+            broken = laws.violations(clock.now())
             still_open = [
                 *db.session.scalars(select(Payment.transaction_id).where(Payment.status.in_(OPEN))),
                 *db.session.scalars(select(Refund.key).where(Refund.status.in_(UNDER_WAY))),

@@ -13,10 +13,11 @@ from flask import Flask
 from sqlalchemy import select, update
 
 from portal import clock
-from portal.billing import cancellation, invariants, lookback, methods, refunds, sending_back
+from portal.billing import cancellation, lookback, methods, refunds, sending_back
 from portal.database import db, transaction
 from portal.errors import InvalidRequest
 from portal.models import GatewayName, Payment, Refund, RefundSource
+from tests import laws
 from tests.desk import LiveSandbox
 from tests.stories.cycle import GATEWAYS, Cycle, begin
 from tests.stories.test_notifications_races import at_once
@@ -68,7 +69,7 @@ def in_order(cycle: Cycle) -> None:
     for hours in (1, 3):
         cycle.later(timedelta(hours=hours))
     with cycle.app.app_context():
-        assert (broken := invariants.violations(clock.now())) == [], broken
+        assert (broken := laws.violations(clock.now())) == [], broken
     cycle.agree()
     assert {status for _, status in refunded(cycle)} <= {"succeeded", "failed"}
 

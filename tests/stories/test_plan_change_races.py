@@ -12,9 +12,10 @@ from flask import Flask
 from sqlalchemy import select
 
 from portal import clock
-from portal.billing import cancellation, changing, checkout, invariants, lookback, payments, quota
+from portal.billing import cancellation, changing, checkout, lookback, payments, quota
 from portal.database import db
 from portal.models import GatewayName, Payment, PaymentPurpose, PurchasedPlan, Refund, User
+from tests import laws
 from tests.desk import LiveSandbox
 from tests.stories.cycle import BROWSER, CARD, GATEWAYS, Cycle, begin
 from tests.stories.test_notifications_races import at_once
@@ -97,7 +98,7 @@ def in_order(cycle: Cycle) -> None:
     for hours in (1, 3):
         cycle.later(timedelta(hours=hours))
     with cycle.app.app_context():
-        assert (broken := invariants.violations(clock.now())) == [], broken
+        assert (broken := laws.violations(clock.now())) == [], broken
     cycle.agree()
 
 

@@ -21,9 +21,10 @@ from rq.registry import StartedJobRegistry
 from sqlalchemy import event, text
 
 from portal import clock
-from portal.billing import invariants, methods, renewals, tending
+from portal.billing import methods, renewals, tending
 from portal.database import db
 from portal.gateways.base import SavedMethod
+from tests import laws, lists
 from tests.desk import LiveSandbox
 from tests.stories import books, crowd, cycle
 from tests.stories.herd import Herd
@@ -41,7 +42,8 @@ Away = Callable[[], AbstractContextManager[None]]
 def herd(app: Flask, sandbox: LiveSandbox, recurring: None) -> Iterator[Herd]:
     """Processes that end with the test, whatever becomes of it."""
     cycle.wait_for_gateways(app, 30.0)
-    cycle._leave_the_lists_alone(app)
+    with app.app_context():
+        lists.leave_alone()
     found = Herd(app)
     yield found
     found.end()
@@ -71,7 +73,7 @@ def each_once(app: Flask, sandbox: LiveSandbox, subscriptions: list[int]) -> Non
     charged = Counter(crowd.taken(sandbox))
     assert charged == Counter(row.transaction_id for row in rows)
     with app.app_context():
-        assert invariants.violations(clock.now()) == []
+        assert laws.violations(clock.now()) == []
 
 
 @pytest.mark.parametrize(("gateway", "fault"), (("cloudpayments", "hang_after_commit"), ("yookassa", "hang")))

@@ -10,10 +10,11 @@ from flask import Flask
 from sqlalchemy import select
 
 from portal import clock
-from portal.billing import invariants, settlement, subscriptions
+from portal.billing import settlement, subscriptions
 from portal.database import db, transaction
 from portal.gateways.base import Outcome, PaymentSnapshot
 from portal.models import Payment, PaymentMethod, Subscription, User
+from tests import laws
 from tests.desk import LiveSandbox
 from tests.stories import books
 from tests.stories.cycle import GATEWAYS, Cycle, begin
@@ -32,7 +33,7 @@ def eve(app: Flask, sandbox: LiveSandbox, recurring: None) -> Cycle:
 def broken(cycle: Cycle) -> list[str]:
     """Names of the laws that the data breaks."""
     with cycle.app.app_context():
-        return [found.invariant.name for found in invariants.violations(clock.now())]
+        return [found.invariant.name for found in laws.violations(clock.now())]
 
 
 @pytest.mark.parametrize("heard", ("at once", "by asking"))

@@ -12,10 +12,11 @@ from flask import Flask
 from sqlalchemy import text
 
 from portal import clock
-from portal.billing import checkout, invariants, sweep
+from portal.billing import checkout, sweep
 from portal.billing.consents import ClientInfo
 from portal.database import db
 from portal.models import User
+from tests import laws
 from tests.stories import cloudpayments_bodies as bodies
 
 CLOUDPAYMENTS = "/billing/webhook/cloudpayments/"
@@ -150,7 +151,7 @@ class Till:
     def violations(self) -> list[str]:
         """Names of the laws that the data breaks."""
         with self.app.app_context():
-            return [found.invariant.name for found in invariants.violations(clock.now())]
+            return [found.invariant.name for found in laws.violations(clock.now())]
 
 
 def open_till(

@@ -14,10 +14,11 @@ from sqlalchemy import event, text
 from werkzeug.test import TestResponse
 
 from portal import clock
-from portal.billing import api_keys, invariants
+from portal.billing import api_keys
 from portal.database import db, transaction
 from portal.models import PurchasedPlan
 from portal.web.api import iso
+from tests import laws
 from tests.desk import a_user
 from tests.web.browser import Browser
 from tests.web.shop import a_payment, a_period, user_of
@@ -164,7 +165,7 @@ def test_usage_refused(app: Flask, product: Product, period: PurchasedPlan) -> N
     assert refused(product.usage(email="oleg@example.com")) == (404, "CUSTOMER_NOT_FOUND")
     assert refused(product.entitlement("oleg@example.com")) == (404, "CUSTOMER_NOT_FOUND")
     with app.app_context():
-        assert invariants.violations(clock.now()) == []
+        assert laws.violations(clock.now()) == []
 
 
 def test_few_trips_to_the_database(app: Flask, product: Product, period: PurchasedPlan) -> None:
