@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import smtplib
 import ssl
 import urllib.request
@@ -15,7 +16,7 @@ from typing import Any
 
 from flask import render_template
 
-from portal.wording import language, speaking
+from portal.wording import language, say, speaking
 
 SECONDS = 15
 
@@ -63,8 +64,69 @@ def compose(kind: str, facts: Mapping[str, Any], tongue: str = "") -> Letter:
     """
     with speaking(tongue or language()):
         head, _, text = render_template(f"emails/{kind}.txt", **facts).partition("\n\n")
-        html = render_template(f"emails/{kind}.html", **facts)
-    return Letter(head.removeprefix("Subject:").strip(), text.strip() + "\n", html)
+        foot = render_template("emails/base.txt", **facts)
+        html = dressed(render_template(f"emails/{kind}.html", **facts))
+    subject = head.removeprefix("Subject:").strip()
+    return Letter(subject, f"{text.strip()}\n\n{foot.strip()}\n", html)
+
+
+def dressed(html: str) -> str:
+    """A letter's plain elements with what mail programs need: many know no style sheet, some no style at all.
+
+    Colours are inline and as attributes, and stay apart when a program turns them round by itself; classes
+    are for the style sheet of the dark. A button has its link below as text, for whoever cannot press it.
+    """
+    hint = say("Если кнопка не открывается, вот ссылка:")
+    for plain, dress in _DRESS:
+        html = plain.sub(dress.replace("HINT", hint), html)
+    return html
+
+
+_INK, _MUTED, _ACCENT, _LINE = "#18211d", "#565f59", "#0c6a4b", "#dfdbd0"
+_CELL = f"padding:10px 0;border-top:1px solid {_LINE};font-size:15px;line-height:22px;"
+_LINK = f'class="accent" style="color:{_ACCENT};text-decoration:underline"'
+_DRESS = (
+    (re.compile(r"<a href="), f"<a {_LINK} href="),
+    (
+        re.compile(r'<p>\s*<a class="button"\s+href="([^"]+)">(.*?)</a>\s*</p>', re.DOTALL),
+        (
+            '<table role="presentation" cellpadding="0" cellspacing="0" border="0"'
+            ' style="margin:8px 0 12px"><tr>'
+            f'<td class="button-cell" bgcolor="{_ACCENT}" style="border-radius:10px;background:{_ACCENT}">'
+            r'<a class="button-link" href="\1" style="display:inline-block;padding:14px 26px;color:#ffffff;'
+            r'font-size:16px;line-height:20px;font-weight:600;text-decoration:none">\2</a></td></tr></table>'
+            f'<p class="muted" style="margin:0 0 20px;color:{_MUTED};font-size:13px;line-height:20px;'
+            rf'word-break:break-all">HINT<br><a {_LINK} href="\1">\1</a></p>'
+        ),
+    ),
+    (
+        re.compile(r"<tr>\s*<td>(.*?)</td>\s*<td>(.*?)</td>\s*</tr>", re.DOTALL),
+        (
+            f'<tr><th class="muted line" scope="row" align="left" valign="top" style="{_CELL}'
+            rf'padding-right:16px;color:{_MUTED};font-weight:400;text-align:left">\1</th>'
+            f'<td class="ink line" align="right" valign="top" style="{_CELL}color:{_INK};font-weight:600;'
+            r'text-align:right">\2</td></tr>'
+        ),
+    ),
+    (
+        re.compile(r"<table>"),
+        (
+            '<table width="100%" cellpadding="0" cellspacing="0" border="0" style="margin:0 0 24px;'
+            'border-collapse:collapse">'
+        ),
+    ),
+    (
+        re.compile(r"<h1>"),
+        (
+            f'<h1 class="ink" style="margin:0 0 16px;color:{_INK};font-size:24px;line-height:30px;'
+            'font-weight:700">'
+        ),
+    ),
+    (
+        re.compile(r"<p>"),
+        f'<p class="ink" style="margin:0 0 16px;color:{_INK};font-size:16px;line-height:24px">',
+    ),
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -32,6 +32,7 @@ from portal.web import (
     renewal_links,
     sandbox,
     styleguide,
+    styleguide_mail,
     webhooks,
 )
 
@@ -65,3 +66,4 @@ def init_app(app: Flask, config: Config) -> None:
     if config.sandbox:
         app.register_blueprint(sandbox.blueprint)
         app.register_blueprint(styleguide.blueprint)
+        app.register_blueprint(styleguide_mail.blueprint)
