@@ -20,7 +20,7 @@ blueprint = Blueprint("styleguide", __name__, url_prefix="/styleguide")
 _PARTS = "styleguide/parts"
 #: Attributes that name an element of the same page.
 _NAMES = re.compile(
-    r'\b(id|for|name|popovertarget|data-reveal|aria-describedby|aria-labelledby|href)="([^"]+)"'
+    r'\b(id|for|name|popovertarget|data-reveal|aria-describedby|aria-labelledby|aria-label|href)="([^"]+)"'
 )
 
 
@@ -85,6 +85,8 @@ def _of_its_own(found: re.Match[str]) -> str:
     name, value = found.groups()
     if name == "href" and not value.startswith("#"):
         return found[0]
+    if name == "aria-label":
+        return f'{name}="{value}, dark"'
     return f'{name}="{" ".join(f"{one}-dark" for one in value.split())}"'
 
 
