@@ -240,6 +240,8 @@ def test_one_payment_says_that_it_is_the_only_one(browser: Browser) -> None:
     assert re.search(r"Следующее списание</dt>\s*<dd class=\"if-once\">\s*не будет", page)
     assert "if-renewed" not in page
     assert "Это разовый платёж, сам он не повторится" in page
+    assert 'popovertarget="refund"' in page
+    assert "Срок возврата — 14 дней после оплаты" in page
 
 
 @pytest.mark.usefixtures("recurring")
