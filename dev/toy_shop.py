@@ -19,6 +19,7 @@ from typing import Any
 import requests
 from flask import Flask
 from flask_migrate import upgrade
+from sqlalchemy import text
 from werkzeug.serving import BaseWSGIServer, make_server
 
 import config as portal_config
@@ -26,8 +27,10 @@ from dev.environment import Place, for_children
 from dev.servers import Postgres, Redis
 from portal import clock, create_app
 from portal.billing import plans
+from portal.database import db
 from portal.sandbox.app import create_sandbox
 from portal.sandbox.config import SandboxConfig
+from portal.secrets import vault
 
 PASSWORD = "three calm herons"  # noqa: S105 - of invented customers of a throw-away database
 #: A card that both sandbox gateways accept without a 3-D Secure page.
@@ -52,11 +55,11 @@ class Person:
 
     def send(self, path: str, **form: str) -> requests.Response:
         """Send a form, and follow where it leads within the portal."""
-        return _well(self.session.post(self.shop.url + path, data={**self._token(), **form}, timeout=60))
+        return _well(self.session.post(self.shop.url + path, data={**self.token(), **form}, timeout=60))
 
     def call(self, path: str, **body: Any) -> Any:
         """Use the JSON API."""
-        headers = {"X-CSRFToken": self._token()["csrf_token"]}
+        headers = {"X-CSRFToken": self.token()["csrf_token"]}
         return _well(self.session.post(self.shop.url + path, json=body, headers=headers, timeout=60)).json()
 
     def buy(self, plan: str, gateway: str, *, recurring: bool = True, card: str = CARD) -> None:
@@ -74,7 +77,8 @@ class Person:
             found += page["transactions"]
         return sorted(found, key=lambda one: str(one["created_at"]), reverse=True)
 
-    def _token(self) -> dict[str, str]:
+    def token(self) -> dict[str, str]:
+        """The field that every form carries."""
         found = re.search(r'<meta name="csrf-token" content="([^"]+)"', self.get("/plans").text)
         if found is None:
             raise Surprise("a page without a CSRF token")
@@ -102,6 +106,18 @@ class ToyShop:
     def ledger(self) -> Any:
         """What the gateways hold true."""
         return _well(requests.get(f"{self.sandbox_url}/control/ledger", timeout=60)).json()
+
+    def next_charges(self, email: str, outcome: str, **more: int) -> None:
+        """How the next charges of the card that somebody's renewals use will end."""
+        query = (
+            "SELECT m.token, m.gateway FROM payment_methods m JOIN users u ON u.id = m.user_id"
+            " WHERE u.email = :email AND m.detached_at IS NULL ORDER BY m.preferred_at DESC LIMIT 1"
+        )
+        with self.app.app_context(), db.engine.connect() as connection:
+            row = connection.execute(text(query), {"email": email}).one()
+            token = vault().open(bytes(row.token)).decode()
+        key = "token" if row.gateway == "cloudpayments" else "payment_method_id"
+        self.control("cards", **{key: token, "outcome": outcome, **more})
 
     def no_more_faults(self) -> None:
         """Let the gateways answer well again."""

@@ -1,7 +1,7 @@
 #!/bin/sh
 # Bring .venv to the lock named by the stamp that make asks for, and leave that stamp behind.
 #
-# usage: sh dev/venv.sh .venv/.{run,dev,servers}-CHECKSUM
+# usage: sh dev/venv.sh .venv/.{run,dev,servers,audit}-CHECKSUM
 #
 # pip installs uv by hash, uv installs the lock by hash. Where uv has no build for a machine, pip alone does the same, slower.
 set -eu
@@ -81,6 +81,13 @@ servers)
         exit 0
     fi
     done_with servers
+    ;;
+audit)
+    say 'Installing Node.js as a wheel (requirements-audit.txt) ...'
+    if ! install --no-deps --requirement requirements-audit.txt; then
+        say 'There is no wheel of Node.js for this machine: `make audit` takes the one on PATH (22 or newer).'
+    fi
+    done_with audit
     ;;
 *)
     say "dev/venv.sh does not know the stamp $stamp."

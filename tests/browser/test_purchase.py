@@ -191,16 +191,3 @@ def test_the_payment_page_tells_of_a_form_that_cannot_load(page: Page, desk: Des
     page.locator("[data-load-again]").click()
     expect(page.locator("[data-pay]")).to_be_attached()
     expect(blocked).to_be_hidden()
-
-
-def test_the_yookassa_journey_needs_no_script(desk: Desk, page: Page) -> None:
-    """With JavaScript switched off a visitor still buys a plan."""
-    browser = page.context.browser
-    assert browser
-    context = browser.new_context(java_script_enabled=False, locale="ru-RU")
-    plain = context.new_page()
-    choose_and_register(plain, desk, "yookassa")
-    _pay_at_yookassa(plain, "5555 5555 5555 4444")
-    plain.wait_for_url("**/return")
-    expect(plain.get_by_role("heading", level=1)).to_have_text("Оплачено")
-    context.close()
