@@ -8,12 +8,10 @@ from __future__ import annotations
 
 import logging
 import secrets
-from dataclasses import dataclass
 from types import TracebackType
 from typing import Any
 
-from flask import Flask, Response, current_app, g, jsonify, make_response, render_template, request
-from flask_babel import gettext as _
+from flask import Flask, Response, g, jsonify, make_response, request
 from flask_babel import lazy_gettext as _l
 from flask_limiter import RateLimitExceeded
 from werkzeug.exceptions import HTTPException
@@ -22,19 +20,11 @@ from portal.accounts.throttle import TooOften
 from portal.accounts.wall_clock import wall_now
 from portal.errors import PortalError
 from portal.extensions import limiter
-from portal.gateways.base import GatewayForbidden
+from portal.web import error_pages
+from portal.web.error_pages import Fault
 from portal.web.guards import wants_json
 
 log = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True, slots=True)
-class Fault:
-    """What is told about one error, in whichever form."""
-
-    status: int
-    code: str
-    message: str
 
 
 # Errors that Werkzeug and Flask raise have English words for developers; people read these.
@@ -51,17 +41,7 @@ _HTTP = {
         "INTERNAL_ERROR",
         _l("Что-то сломалось у нас. Мы уже знаем об этом, деньги без вашего ведома не спишутся."),
     ),
-}
-
-_TITLES = {
-    400: _l("Так не получится"),
-    401: _l("Нужно войти"),
-    403: _l("Сюда нельзя"),
-    404: _l("Ничего не нашлось"),
-    405: _l("Так не получится"),
-    413: _l("Слишком много данных"),
-    429: _l("Слишком часто"),
-    502: _l("Платёжная система не ответила"),
+    503: ("UNAVAILABLE", _l("Мы обновляем сайт. Загляните через несколько минут.")),
 }
 
 
@@ -74,9 +54,10 @@ def init_app(app: Flask) -> None:
 
 
 def _tell_portal_error(error: PortalError) -> Response:
-    answer = _answer(Fault(error.status, error.code, error.message), error)
-    if isinstance(error, TooOften):
-        answer.headers["Retry-After"] = str(error.seconds)
+    wait = error.seconds if isinstance(error, TooOften) else 0
+    answer = _answer(Fault(error.status, error.code, error.message, wait), error)
+    if wait:
+        answer.headers["Retry-After"] = str(wait)
     return answer
 
 
@@ -86,12 +67,13 @@ def _tell_http_error(error: HTTPException) -> Any:
     if error.response is not None or status < 400:
         return error.get_response()
     code, message = _HTTP.get(status, _HTTP[400 if status < 500 else 500])
-    answer = _answer(Fault(status, code, str(message)), error)
+    wait = _seconds_to_wait() if isinstance(error, RateLimitExceeded) else 0
+    answer = _answer(Fault(status, code, str(message), wait), error)
     for name, value in error.get_headers():
         if name in {"Allow", "Retry-After", "WWW-Authenticate"}:
             answer.headers[name] = value
-    if isinstance(error, RateLimitExceeded):
-        answer.headers["Retry-After"] = str(_seconds_to_wait())
+    if wait:
+        answer.headers["Retry-After"] = str(wait)
     return answer
 
 
@@ -109,30 +91,11 @@ def _answer(fault: Fault, error: Exception) -> Response:
     if wants_json():
         answer = jsonify(error={"code": fault.code, "message": fault.message})
     else:
-        answer = make_response(_page(fault))
+        answer = make_response(error_pages.page(fault))
     answer.status_code = fault.status
     if g.get("error_number"):
         answer.headers["X-Error-Number"] = g.error_number
     return answer
-
-
-def _page(fault: Fault) -> str:
-    facts = {"fault": fault, "title": _title(fault), "number": g.get("error_number")}
-    if fault.status != 500:
-        return render_template(_template(fault), **facts)
-    # Whatever broke may be what a page asks for (the session, the seller's name): without Flask's
-    # context processors, this one asks for nothing.
-    return current_app.jinja_env.get_template("errors/page.html").render(bare=True, **facts)
-
-
-def _template(fault: Fault) -> str:
-    return "errors/yookassa_forbidden.html" if fault.code == GatewayForbidden.code else "errors/page.html"
-
-
-def _title(fault: Fault) -> str:
-    if fault.code == GatewayForbidden.code:
-        return str(_("Оплата временно недоступна"))
-    return str(_TITLES.get(fault.status, _TITLES[400] if fault.status < 500 else _("Что-то сломалось")))
 
 
 def _log_failure(

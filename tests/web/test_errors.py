@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import html
 import logging
+import re
 
 import pytest
 from flask import Flask, abort
@@ -13,6 +15,7 @@ from portal.billing import plans
 from portal.errors import NotFound, PortalError
 from portal.gateways.base import GatewayForbidden, GatewayUnknown
 from portal.web import filters, guards
+from tests.web.browser import Browser
 
 JSON = {"Accept": "application/json"}
 
@@ -197,3 +200,93 @@ def test_the_page_of_a_failure_needs_nothing_that_may_have_failed(
     assert shown.status_code == told.status_code == 500
     assert "Что-то сломалось" in shown.text
     assert told.json["error"]["code"] == "INTERNAL_ERROR"
+
+
+def said(page: str) -> str:
+    """The page's own words, without its tags."""
+    main = page.partition("<main")[2].partition("</main>")[0]
+    return re.sub(r"[\s\N{NO-BREAK SPACE}]+", " ", html.unescape(re.sub(r"<[^>]+>", " ", main)))
+
+
+def steps(page: str) -> list[str]:
+    """Where the page's buttons lead, in their order."""
+    return re.findall(r'<a class="button [^"]+"\s+href="([^"]+)"', page)
+
+
+MONEY = {
+    400: "деньги не списаны",
+    403: "деньги не списаны",
+    404: "На оплату и тариф это не влияет",
+    405: "На оплату и тариф это не влияет",
+    413: "деньги не списаны",
+    418: "деньги не списаны",
+    429: "деньги не списаны",
+    500: "второй раз не платите",
+    502: "второй раз платить не нужно",
+    503: "ничего не списывается",
+    504: "второй раз не платите",
+}
+
+
+@pytest.mark.parametrize("status", MONEY)
+def test_every_error_says_what_became_of_the_money(
+    live: Flask, monkeypatch: pytest.MonkeyPatch, status: int
+) -> None:
+    """What happened, what it means for the money, and a step that leads on."""
+    error = PortalError("Так вышло.", code="SO")
+    error.status = status
+    breaks(monkeypatch, error)
+
+    answer = live.test_client().get("/plans")
+
+    assert answer.status_code == status
+    page = said(answer.text)
+    assert "Так вышло." in page
+    assert MONEY[status] in page
+    assert len(steps(answer.text)) in {1, 2}
+    assert re.search(r"<h1>[А-Я][^<]+</h1>", answer.text)
+    assert (steps(answer.text)[0] == "/plans") == (status in {400, 429, 500, 502, 503})
+    assert ("/dashboard/payments" in steps(answer.text)) == (status >= 500)
+
+
+def test_a_stale_form_leads_back_to_its_page(live: Flask) -> None:
+    """Nothing was sent; the page that holds the form is one click away, by its path and nothing else."""
+    client = live.test_client()
+    answer = client.post("/login?next=https://evil.example", data={"email": "a@example.com"})
+
+    assert answer.status_code == 400
+    page = said(answer.text)
+    assert "Страница устарела" in page
+    assert "деньги не списаны" in page
+    assert "Вернуться и повторить" in page
+    assert steps(answer.text)[0] == "/login"
+    assert client.post("/dashboard/renewal", data={}).status_code == 400
+    assert "evil" not in answer.text
+
+
+@pytest.mark.parametrize(("seconds", "told"), ((7, False), (600, True)))
+def test_too_often_says_when(live: Flask, monkeypatch: pytest.MonkeyPatch, seconds: int, told: bool) -> None:
+    """A wait that is longer than a minute is told as a moment on the clock."""
+    breaks(monkeypatch, TooOften(seconds))
+
+    assert ("Попробуйте снова после" in said(live.test_client().get("/plans").text)) is told
+
+
+def test_whoever_is_signed_in_is_led_to_their_own_pages(app: Flask) -> None:
+    """A visitor is led home, a customer to what is theirs."""
+    someone = Browser(app)
+    assert steps(someone.get("/no/such").text) == ["/"]
+    someone.register()
+    assert steps(someone.get("/no/such").text) == ["/dashboard/", "/"]
+
+
+def test_a_closed_shop_is_told_as_such(live: Flask, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A 503 has words of its own in both forms."""
+
+    def closed() -> None:
+        abort(503)
+
+    monkeypatch.setattr(plans, "on_sale", closed)
+    client = live.test_client()
+    assert "Мы ненадолго закрыты" in said(client.get("/plans").text)
+    assert client.get("/plans", headers=JSON).json["error"]["code"] == "UNAVAILABLE"
