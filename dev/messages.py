@@ -31,6 +31,8 @@ _ROOMS = [
     ("portal/admin/**", "ignore"),
     ("portal/cli/**", "ignore"),
     ("portal/sandbox/**", "ignore"),
+    ("portal/web/letter_samples.py", "ignore"),
+    ("portal/web/styleguide.py", "ignore"),
     ("portal/**.py", "python"),
 ]
 _OPTIONS = {"templates/**.html": {"silent": "false"}, "templates/**.txt": {"silent": "false"}}

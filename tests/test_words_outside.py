@@ -18,6 +18,7 @@ NOT_FOR_CUSTOMERS = (
     "portal/admin",
     "portal/cli",
     "portal/sandbox",
+    "portal/web/letter_samples.py",
     "portal/web/sandbox.py",
     "portal/web/styleguide.py",
 )
