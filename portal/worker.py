@@ -30,6 +30,8 @@ log = logging.getLogger(__name__)
 EVERY = 3.0
 #: Seconds between two looks for days whose figures can be added up.
 FIGURES_EVERY = 30.0
+#: Seconds in which it adds up days before other work has its turn.
+FIGURES_FOR = 5.0
 #: The advisory lock's number: "portal" in ASCII.
 LOCK = 0x706F7274616C
 
@@ -94,13 +96,21 @@ def _sweep_while(goes_on: Callable[[], bool], stop: threading.Event) -> None:
             machinery.ran(machinery.SWEEP, str(done), clock.now())
             if time.monotonic() >= next_figures:
                 # While days of a long past wait to be added up, after every sweep; then now and then.
-                waiting = figures.close_days(clock.now())
-                next_figures = 0.0 if waiting else time.monotonic() + FIGURES_EVERY
+                next_figures = 0.0 if _close_days(stop) else time.monotonic() + FIGURES_EVERY
         except SQLAlchemyError as error:
             log.warning("A sweep was cut short: %s", type(error).__name__)
             db.session.remove()
             _note_failure(error)
         stop.wait(EVERY)
+
+
+def _close_days(stop: threading.Event) -> bool:
+    """Add up days for some seconds, portion by portion; whether more may wait."""
+    until = time.monotonic() + FIGURES_FOR
+    while figures.close_days(clock.now()):
+        if stop.is_set() or time.monotonic() >= until:
+            return True
+    return False
 
 
 def _note_failure(error: SQLAlchemyError) -> None:

@@ -6,6 +6,7 @@ import re
 import secrets
 import time
 from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
 
 import requests
 
@@ -14,11 +15,18 @@ from dev.bench.calls import Timing
 EMAIL = "bench@example.com"
 #: What an operator looks at while nobody knows yet what is wrong: the shop in numbers, and its payments.
 PAGES = {
-    "30 days": "/admin/statistics/?period=days30&kind=test",
-    "a year": "/admin/statistics/?period=year&kind=test",
+    "a day": "/admin/statistics/?kind=live&period=today",
+    "30 days": "/admin/statistics/?kind=live&period=days30",
+    "half a year": "/admin/statistics/?kind=live&since={half}",
+    "a year": "/admin/statistics/?kind=live&period=year",
+    "two years": "/admin/statistics/?kind=live&since={two}",
+    "a month ago": "/admin/statistics/?kind=live&period=last-month&gateway=yookassa",
+    "register": "/admin/register/?period=year",
     "payments": "/admin/payments/",
     "refused": "/admin/payments/?flt0_status=failed&flt0_gateway=yookassa",
 }
+#: Those that count.
+NUMBERS = tuple(name for name, address in PAGES.items() if "statistics" in address or "register" in address)
 _TOKEN = re.compile(r'<meta name="csrf-token" content="([^"]+)"')
 
 
@@ -40,10 +48,12 @@ class Operator:
 
     def look(self, name: str, times: int) -> Timing:
         """The same page again and again, each time as soon as the last one has come."""
-        waited = []
+        waited, today = [], datetime.now(UTC).date()
+        ago = {"half": today - timedelta(days=182), "two": today - timedelta(days=730)}
+        address = PAGES[name].format(**ago)
         for _ in range(times):
             begun = time.perf_counter()
-            self._page(PAGES[name])
+            self._page(address)
             waited.append(time.perf_counter() - begun)
         return Timing(name, tuple(waited))
 

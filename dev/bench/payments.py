@@ -18,9 +18,10 @@ _PAYERS = """
     CREATE TEMPORARY TABLE payers AS
     SELECT id, row_number() OVER (ORDER BY id) AS n FROM users WHERE email LIKE 'payer-%%'"""
 _METHODS = """
-    INSERT INTO payment_methods (user_id, gateway, kind, title, fingerprint, created_at, preferred_at,
+    INSERT INTO payment_methods (user_id, gateway, kind, title, last4, fingerprint, created_at, preferred_at,
     detached_at)
-    SELECT id, CASE WHEN n %% 3 = 0 THEN 'yookassa' ELSE 'cloudpayments' END, 'card', 'Card', id::text,
+    SELECT id, CASE WHEN n %% 3 = 0 THEN 'yookassa' ELSE 'cloudpayments' END, 'card',
+    'Visa •• ' || lpad((n %% 10000)::text, 4, '0'), lpad((n %% 10000)::text, 4, '0'), id::text,
     %(now)s, %(now)s, %(now)s
     FROM payers"""
 _SUBSCRIPTIONS = """
@@ -40,17 +41,19 @@ _PAYMENTS = """
     INSERT INTO payments (transaction_id, user_id, plan_id, gateway, gateway_payment_id, purpose, status,
     amount, currency, refunded_amount, billing_mode, test_mode, plan_code, plan_title, period_days,
     email_quota, description, attempt, subscription_id, period_start, payment_method_id, consent_id, credit,
-    replaced_emails_used, failure_code, failed_at, refused_at, created_at, expires_at, paid_at, fee, checks)
+    replaced_emails_used, failure_code, failed_at, refused_at, created_at, expires_at, paid_at, fee,
+    method_title, checks)
     SELECT gen_random_uuid()::text, u.id, p.id, m.gateway,
     CASE WHEN taken THEN u.id || '-' || k || '-' || try END,
     CASE WHEN k = 0 THEN 'purchase' ELSE 'renewal' END, CASE WHEN taken THEN 'succeeded' ELSE 'failed' END,
-    p.price - p.discount, 'RUB', 0, 'RECURRING', true, p.code, p.title, 30, p.email_quota, '',
+    p.price - p.discount, 'RUB', 0, 'RECURRING', %(test)s, p.code, p.title, 30, p.email_quota, '',
     CASE WHEN k = 0 THEN 0 ELSE try END, CASE WHEN k > 0 THEN s.id END, CASE WHEN k > 0 THEN begins END,
     CASE WHEN k > 0 THEN m.id END, CASE WHEN k > 0 THEN c.id END, 0, 0,
     CASE WHEN NOT taken THEN (ARRAY['5051', '5054', '5091'])[1 + k %% 3] END,
     CASE WHEN NOT taken THEN called END, CASE WHEN NOT taken THEN called END, called, called,
     CASE WHEN taken THEN called END,
-    CASE WHEN taken AND (u.n + k) %% 50 > 0 THEN round((p.price - p.discount) * 0.039, 2) END, 0
+    CASE WHEN taken AND (u.n + k) %% 50 > 0 THEN round((p.price - p.discount) * 0.039, 2) END,
+    m.title, 0
     FROM payers u JOIN subscriptions s ON s.user_id = u.id JOIN plans p ON p.id = s.plan_id
     JOIN payment_methods m ON m.user_id = u.id JOIN consents c ON c.user_id = u.id,
     generate_series(0, %(each)s - 1) k,
@@ -95,12 +98,12 @@ _STATEMENTS = (
 )
 
 
-def fill(connection: psycopg.Connection[Any], payments: int, now: datetime) -> int:
+def fill(connection: psycopg.Connection[Any], payments: int, now: datetime, *, test: bool = True) -> int:
     """Write customers whose payments are about so many; the number of all payments there are then.
 
     They pay month after month for two years, so that one lies behind the other as they would.
     """
-    values = {"now": now, "customers": max(1, payments // EACH), "each": EACH}
+    values = {"now": now, "test": test, "customers": max(1, payments // EACH), "each": EACH}
     connection.autocommit = True
     with connection.transaction():
         # What is copied from the rows it points at need not be looked up.

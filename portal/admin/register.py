@@ -11,12 +11,12 @@ from flask_admin import expose
 from portal import clock
 from portal.admin.exports import as_file
 from portal.admin.sheets import Column, Sheet, Value
-from portal.admin.statistics import NumbersRoom, asked
+from portal.admin.statistics import NumbersRoom, asked, missing
 from portal.admin.statistics_money import COLUMNS, OF_FEES, Ways, cells
 from portal.admin.words import word
 from portal.billing import figures, register, takings
+from portal.billing.questions import Question
 from portal.billing.register import Entry
-from portal.billing.statistics import Question
 from portal.models import GatewayName
 
 
@@ -29,13 +29,18 @@ class Register(NumbersRoom):
     def index(self) -> ResponseReturnValue:
         """The register of the days that were asked for."""
         question = _asked()
-        return self.drawn("admin/register.html", question=question, tables=_sheets(question))
+        book = register.of(question, clock.now())
+        tables = _sheets(book.entries)
+        return self.drawn(
+            "admin/register.html", question=question, tables=tables, missing=missing(book.missing)
+        )
 
     @expose("/<key>.csv")
     def csv(self, key: str) -> ResponseReturnValue:
         """One of its tables as a file."""
         question = _asked()
-        found = {sheet.key: sheet for sheet in _sheets(question)}.get(key)
+        book = register.of(question, clock.now(), whole=True)
+        found = {sheet.key: sheet for sheet in _sheets(book.entries)}.get(key)
         if found is None:
             abort(404)
         return as_file(f"{key}-{question.since}-{question.until}", found.lines)
@@ -45,9 +50,8 @@ def _asked() -> Question:
     return asked(figures.calendar().day(clock.now()))
 
 
-def _sheets(question: Question) -> list[Sheet]:
+def _sheets(entries: list[Entry]) -> list[Sheet]:
     """The days, the latest first, and what each gateway's come to."""
-    entries = register.of(question, clock.now())
     total: tuple[Value, ...] = cells(takings.total(one.money for one in entries))
     by_gateway: list[tuple[Value, ...]] = [
         (

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from datetime import date, timedelta
 from typing import Any
 
@@ -15,7 +16,7 @@ from portal.admin.access import Room
 from portal.admin.exports import as_file
 from portal.admin.words import word
 from portal.billing import doors, figures, statistics
-from portal.billing.statistics import Question
+from portal.billing.questions import Question
 from portal.billing_mode import BillingMode
 from portal.models import GatewayName
 
@@ -75,17 +76,25 @@ class Statistics(NumbersRoom):
             tiles=statistics_sheets.tiles(numbers),
             tables=statistics_sheets.all_of(numbers),
             unexplained=numbers.total("renewals", detail="unexplained"),
+            missing=missing(numbers.missing),
         )
 
     @expose("/<key>.csv")
     def csv(self, key: str) -> ResponseReturnValue:
         """One of the tables."""
         now = clock.now()
-        numbers = statistics.read(asked(figures.calendar().day(now)), now)
+        numbers = statistics.read(asked(figures.calendar().day(now)), now, whole=True)
         found = {sheet.key: sheet for sheet in statistics_sheets.all_of(numbers)}.get(key)
         if found is None:
             abort(404)
         return as_file(f"{key}-{numbers.question.since}-{numbers.question.until}", found.lines)
+
+
+def missing(days: Collection[date]) -> dict[str, Any] | None:
+    """What a page says of days that its numbers leave out."""
+    if not days:
+        return None
+    return {"n": len(days), "since": f"{min(days):%d.%m.%Y}", "until": f"{max(days):%d.%m.%Y}"}
 
 
 def asked(today: date) -> Question:

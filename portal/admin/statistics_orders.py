@@ -10,7 +10,8 @@ from portal.admin.charts import Chart, Series
 from portal.admin.sheets import Column, Linked, Sheet, Value, share
 from portal.admin.statistics_words import ACTIONS, OUTCOMES
 from portal.admin.words import word
-from portal.billing.statistics import Numbers, Tally
+from portal.billing.questions import Tally
+from portal.billing.statistics import Numbers
 from portal.gateways import declines
 from portal.models import GatewayName, PaymentPurpose, PaymentStatus
 

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from decimal import Decimal
 
 from portal.admin import statistics_links as links
-from portal.admin.sheets import Column, Linked, Sheet, share, told
+from portal.admin.sheets import Column, Linked, Sheet, Value, share, told
 from portal.admin.statistics_money import fee, gateways, money, net
 from portal.admin.statistics_orders import orders, refusals, states, success, success_by_part
 from portal.admin.statistics_words import RENEWALS
 from portal.billing import takings
-from portal.billing.statistics import Numbers, Tally
+from portal.billing.questions import Tally
+from portal.billing.statistics import Numbers
 from portal.billing.takings import Takings
 from portal.models.payment import BUYS
 
@@ -31,9 +33,8 @@ class Tile:
 def tiles(numbers: Numbers) -> list[Tile]:
     """The numbers to look at first."""
     decided, paid, first = success(numbers)
-    running = _sum(numbers.running())
-    lost, before = numbers.total("lost").n, _sum(numbers.before).n
-    said = told
+    (runs, worth), (before, _) = _known(numbers.running()), _known(numbers.before)
+    lost, said = numbers.total("lost").n, told
     return [
         *_of_money(numbers),
         Tile(
@@ -44,20 +45,20 @@ def tiles(numbers: Numbers) -> list[Tile]:
         ),
         Tile(
             "Выручка за 30 дней (MRR)",
-            said(running.amount, "money"),
+            said(worth, "money"),
             "Цена каждого действующего тарифа, делённая на его дни и умноженная на 30; каждая округлена до "
             "копейки.",
         ),
         Tile(
             "Действует тарифов",
-            said(running.n, "count"),
+            said(runs, "count"),
             "Оплачены и идут в конце периода (сегодня — сейчас).",
         ),
         Tile(
             "Отток",
-            said(share(lost, before), "share"),
+            said(None if before is None else share(lost, before), "share"),
             f"Клиентов, оставшихся за период без тарифа ({lost}), на каждый тариф, "
-            f"действовавший в его начале ({before}).",
+            f"действовавший в его начале ({said(before, 'count')}).",
         ),
         Tile(
             "Новые клиенты",
@@ -89,12 +90,14 @@ def plans(numbers: Numbers) -> Sheet:
         for plan, tally in numbers.by("captured", "plan_code", purpose=purpose.value).items():
             bought[plan] = bought.get(plan, Tally()) + tally
     running = numbers.running()
-    total, runs = _sum(bought), _sum(running)
-    rows = []
-    for plan in sorted(bought.keys() | running.keys(), key=lambda one: (-bought.get(one, Tally()).n, one)):
-        sold, now = bought.get(plan, Tally()), running.get(plan, Tally())
+    total, (runs, worth) = _sum(bought), _known(running)
+    rows: list[tuple[Value, ...]] = []
+    found = bought.keys() | (running or {}).keys()
+    for plan in sorted(found, key=lambda one: (-bought.get(one, Tally()).n, one)):
+        sold, now = bought.get(plan, Tally()), running and running.get(plan, Tally())
         href = links.payments(numbers, {**links.paid(numbers), "plan": plan})
-        rows.append((plan, Linked(sold.n, href), share(sold.n, total.n), sold.amount, now.n, now.amount))
+        stand = (now.n, now.amount) if now else (None, None)
+        rows.append((plan, Linked(sold.n, href), share(sold.n, total.n), sold.amount, *stand))
     return Sheet(
         "plans",
         "Тарифы",
@@ -109,7 +112,7 @@ def plans(numbers: Numbers) -> Sheet:
             Column("MRR", "money"),
         ),
         rows,
-        ("Всего", total.n, None, total.amount, runs.n, runs.amount),
+        ("Всего", total.n, None, total.amount, runs, worth),
     )
 
 
@@ -135,14 +138,15 @@ def renewals(numbers: Numbers) -> Sheet:
 def customers(numbers: Numbers) -> Sheet:
     """Who came, came back and left."""
     came = numbers.by("came", "detail")
-    rows: list[tuple[str, int, str]] = [
-        ("Действовало тарифов в начале", _sum(numbers.before).n, "Шли в первый миг периода."),
+    (before, _), (running, _) = _known(numbers.before), _known(numbers.running())
+    rows: list[tuple[Value, ...]] = [
+        ("Действовало тарифов в начале", before, "Шли в первый миг периода."),
         ("Новые клиенты", came.get("new", Tally()).n, "Начался их первый тариф."),
         ("Вернулись", came.get("returned", Tally()).n, "Были без тарифа и снова купили."),
         ("Ушли", numbers.total("lost").n, "Тариф кончился или отозван, и следующий в тот же миг не начался."),
         (
             "Действует тарифов в конце",
-            _sum(numbers.running()).n,
+            running,
             "Идут в последний миг периода (сегодня — сейчас).",
         ),
     ]
@@ -152,7 +156,7 @@ def customers(numbers: Numbers) -> Sheet:
         "Отток — ушедшие на каждый тариф, действовавший в начале. Продлённый в льготные дни не считается "
         "ушедшим: его срок начинается там, где кончился прежний.",
         (Column("Что", "text"), Column("Сколько"), Column("Что это", "text")),
-        list(rows),
+        rows,
     )
 
 
@@ -179,6 +183,14 @@ def _not_known(numbers: Numbers, money: Takings) -> tuple[str, ...]:
     asked = numbers.question
     said = f"Не известна у платежей: {money.without_fee.n}, на {told(money.without_fee.amount, 'money')}"
     return said, links.fees(numbers, asked.since, asked.until, known=False)
+
+
+def _known(found: Mapping[str, Tally] | None) -> tuple[int | None, Decimal | None]:
+    """How many, and their sum; neither while it is not known."""
+    if found is None:
+        return None, None
+    together = _sum(found)
+    return together.n, together.amount
 
 
 def _sum(found: Mapping[str, Tally]) -> Tally:

@@ -10,13 +10,14 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
+from functools import cache
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from sqlalchemy import Connection, delete, insert, select, text
+from sqlalchemy import Connection, TextClause, delete, insert, select, text
 
 from portal import running
-from portal.billing.figure_queries import FIGURES, RUNNING, UNDECIDED
+from portal.billing.figure_queries import HOW_MANY, OPEN, UNDECIDED, together
 from portal.database import exclusive, transaction
 from portal.models import DailyFigure, FigureDay, FigureFamily, FigureTouch
 
@@ -25,17 +26,13 @@ _figures: Any = DailyFigure.__table__
 _touches: Any = FigureTouch.__table__
 
 DAY = timedelta(days=1)
-#: Days closed in one go, so that a shop with a long past does not keep the scheduler busy for long.
-AT_ONCE = 14
-#: Days counted by one statement.
-TOGETHER = 31
+#: Payments whose days the scheduler closes in one go: a second or two, after which other work has its turn.
+AT_ONCE = 25_000
+#: The same for the command, for which nobody waits in line: large portions cost less each.
+MANY_AT_ONCE = 250_000
 
-_FIRST = text(
-    "SELECT least((SELECT min(created_at) FROM payments), (SELECT min(starts_at) FROM purchased_plans))"
-)
-_TOUCHED = text(
-    "SELECT DISTINCT (moment AT TIME ZONE :zone)::date FROM figure_touches, unnest(moments) AS moment"
-)
+_OPEN = text(OPEN)
+_HOW_MANY = text(HOW_MANY)
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,78 +64,110 @@ class Stretch:
 
     def __iter__(self) -> Iterator[date]:
         """Each day."""
-        return (self.since + n * DAY for n in range((self.until - self.since).days))
+        return (self.since + n * DAY for n in range(len(self)))
+
+    def __len__(self) -> int:
+        """How many days."""
+        return max(0, (self.until - self.since).days)
 
 
-def stretches(days: Iterable[date]) -> list[Stretch]:
-    """Days that follow one another, taken together, but not so many that counting them takes long."""
+@dataclass(frozen=True, slots=True)
+class OpenDays:
+    """Days of each family that have to be counted from the rows; *touched* are those added up and changed."""
+
+    of: dict[FigureFamily, set[date]]
+    touched: set[date]
+
+
+def stretches(days: Iterable[date], gap: int = 0) -> list[Stretch]:
+    """Days that follow one another, or lie apart by no more than *gap*, taken together; the latest first."""
     found: list[Stretch] = []
-    for day in sorted(days):
-        if found and found[-1].until == day and (day - found[-1].since).days < TOGETHER:
-            found[-1] = Stretch(found[-1].since, day + DAY)
+    for day in sorted(days, reverse=True):
+        if found and (found[-1].since - day).days <= 1 + gap:
+            found[-1] = Stretch(day, found[-1].until)
         else:
             found.append(Stretch(day, day + DAY))
     return found
 
 
-def first_day(connection: Connection) -> date | None:
-    """The day of the shop's first row; ``None`` before there is any."""
-    first = connection.execute(_FIRST).scalar()
-    return calendar().day(first) if first is not None else None
+def open_days(
+    connection: Connection, families: Iterable[FigureFamily], last: date, now: datetime
+) -> OpenDays:
+    """The days up to *last* that are not added up; the day that runs is one of them."""
+    families = tuple(families)
+    asked = {
+        "families": [one.value for one in families],
+        "zone": calendar().zone,
+        "today": calendar().day(now),
+        "last": last,
+    }
+    found: dict[FigureFamily, set[date]] = {family: set() for family in families}
+    touched = set()
+    for row in connection.execute(_OPEN, asked):
+        found[FigureFamily(row.family)].add(row.day)
+        if row.touched:
+            touched.add(row.day)
+    return OpenDays(found, touched)
 
 
-def closed_days(connection: Connection, family: FigureFamily, wanted: Stretch, now: datetime) -> set[date]:
-    """Of *wanted*, the days that are over and added up."""
-    asked = select(_days.c.day).where(
-        _days.c.zone == calendar().zone,
-        _days.c.family == family,
-        _days.c.day >= wanted.since,
-        _days.c.day < min(wanted.until, calendar().day(now)),
-    )
-    return set(connection.execute(asked).scalars())
-
-
-def touched_days(connection: Connection) -> set[date]:
-    """Days that count otherwise since they were added up, if they were."""
-    return set(connection.execute(_TOUCHED, {"zone": calendar().zone}).scalars())
-
-
-def count(connection: Connection, family: FigureFamily, days: Stretch, now: datetime) -> list[dict[str, Any]]:
-    """The figures of these days up to *now*, straight from the rows."""
+def latest(connection: Connection, days: Stretch, most: int) -> tuple[Stretch, int]:
+    """The latest of these days that hold no more than *most* rows, perhaps none; and how many, if they do."""
     clock = calendar()
+    asked = {"since": clock.starts(days.since), "until": clock.starts(days.until), "most": most}
+    since, n = days.since, 0
+    for row in connection.execute(_HOW_MANY, asked):
+        n = max(n, row.n)
+        if row.n > most:
+            since = max(since, clock.day(row.at) + DAY)
+    return Stretch(since, days.until), n
+
+
+def portions(connection: Connection, days: Stretch, most: int) -> Iterator[Stretch]:
+    """All of these days, the latest first, taken together as long as they hold no more than *most* rows."""
+    while days:
+        some, _ = latest(connection, days, most)
+        some = some or Stretch(days.until - DAY, days.until)
+        yield some
+        days = Stretch(days.since, some.since)
+
+
+def count(
+    connection: Connection, families: Iterable[FigureFamily], days: Stretch, now: datetime
+) -> list[dict[str, Any]]:
+    """The figures of these days up to *now*, straight from the rows and in one look."""
+    clock, families = calendar(), tuple(families)
     until = min(clock.starts(days.until), now)
-    asked = {"since": clock.starts(days.since), "until": until, "zone": clock.zone, "now": now}
-    if family is not FigureFamily.RENEWALS:
-        del asked["now"]
-    return [dict(row) for row in connection.execute(text(FIGURES[family]), asked).mappings()]
+    asked = {"since": clock.starts(days.since), "until": until, "zone": clock.zone}
+    if FigureFamily.RENEWALS in families:
+        asked["now"] = now
+    return [dict(row) for row in connection.execute(_together(families), asked).mappings()]
 
 
-def running_before(connection: Connection, day: date, now: datetime) -> list[dict[str, Any]]:
-    """The paid periods that ran when *day* began, straight from the rows: what ended before is not read."""
-    moment = min(calendar().starts(day), now)
-    return [dict(row) for row in connection.execute(text(RUNNING), {"moment": moment}).mappings()]
+@cache
+def _together(families: tuple[FigureFamily, ...]) -> TextClause:
+    return text(together(families))
 
 
-def close_days(now: datetime) -> int:
-    """Add up some of the days that are over, the latest first; say how many days of a family were closed.
+def close_days(now: datetime, most: int = AT_ONCE) -> int:
+    """Add up the latest days that are over and hold about *most* payments; say how many days of a family.
 
     What a change has touched is opened again first, in the same transaction. Safe to run twice and at once.
     """
     with transaction() as session:
         exclusive(session, "figures")
         connection = session.connection()
+        # Nobody waits for this, and it may be a busy hour.
+        connection.execute(text("SET LOCAL statement_timeout = '10min'"))
         _open_touched(connection)
-        first = first_day(connection)
-        if first is None:
-            return 0
-        past = Stretch(first, calendar().day(now))
-        return sum(_close(connection, family, past, now) for family in FigureFamily)
+        yesterday = calendar().day(now) - DAY
+        waiting = open_days(connection, FigureFamily, yesterday, now)
+        return sum(_close(connection, family, days, most, now) for family, days in waiting.of.items())
 
 
 def close_all(now: datetime) -> int:
     """Add up every day that is over; say how many days of a family were closed."""
     closed = 0
-    while done := close_days(now):
+    while done := close_days(now, MANY_AT_ONCE):
         closed += done
     return closed
 
@@ -166,20 +195,18 @@ def _open_touched(connection: Connection) -> None:
             connection.execute(delete(table).where(table.c.zone != calendar().zone))
 
 
-def _close(connection: Connection, family: FigureFamily, past: Stretch, now: datetime) -> int:
-    """Some days of one family, by stretches of :data:`AT_ONCE` until something was closed."""
-    closed = closed_days(connection, family, past, now)
-    waiting = [day for day in past if day not in closed]
-    while waiting:
-        waiting, latest = waiting[:-AT_ONCE], waiting[-AT_ONCE:]
-        if done := sum(_write(connection, family, one, now) for one in stretches(latest)):
-            return done
+def _close(connection: Connection, family: FigureFamily, waiting: set[date], most: int, now: datetime) -> int:
+    """The latest days of one family, by portions until something was closed; what stays open is passed."""
+    for stretch in stretches(waiting):
+        for portion in portions(connection, stretch, most):
+            if done := _write(connection, family, portion, now):
+                return done
     return 0
 
 
 def _write(connection: Connection, family: FigureFamily, days: Stretch, now: datetime) -> int:
     """The figures of these days. One in which something may still change by itself stays open."""
-    found = count(connection, family, days, now)
+    found = count(connection, (family,), days, now)
     unfinished = {row["day"] for row in found if row["name"] == "renewals" and row["detail"] in UNDECIDED}
     common = {"zone": calendar().zone, "family": family}
     rows = [row | common for row in found if row["day"] not in unfinished]

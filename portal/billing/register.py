@@ -9,8 +9,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import date, datetime
 
-from portal.billing import statistics, takings
-from portal.billing.statistics import Question
+from portal.billing import figure_reading, statistics, takings
+from portal.billing.questions import Question
 from portal.billing.takings import Takings
 from portal.models import FigureFamily
 
@@ -24,15 +24,29 @@ class Entry:
     money: Takings
 
 
-def of(question: Question, now: datetime) -> list[Entry]:
-    """Days on which money moved, the latest first. Play money is never in it, whatever *question* asks."""
+@dataclass(frozen=True, slots=True)
+class Book:
+    """The register of some days, the latest first, and the days it leaves out: not added up yet."""
+
+    entries: list[Entry]
+    missing: frozenset[date]
+
+
+def of(question: Question, now: datetime, *, whole: bool = False) -> Book:
+    """Days on which money moved. Play money is never in it, whatever *question* asks.
+
+    *whole*: leave nothing out, however long it takes.
+    """
     live = Question(question.since, question.until, question.gateway, question.mode, test=False)
-    with statistics.snapshot() as connection:
-        lines = statistics.lines_of(connection, live, now, (FigureFamily.PAYMENTS,), unit="day")
-    found = takings.by(lines, lambda line: (line.begins, line.gateway))
-    return [
+    with figure_reading.snapshot() as connection:
+        read = figure_reading.read(connection, live, now, (FigureFamily.PAYMENTS,), unit="day", whole=whole)
+    found = takings.by(
+        (statistics.line_of(row, "day") for row in read.rows), lambda line: (line.begins, line.gateway)
+    )
+    entries = [
         Entry(day, gateway, money)
         for (day, gateway), money in sorted(
             found.items(), key=lambda one: (-one[0][0].toordinal(), one[0][1])
         )
     ]
+    return Book(entries, read.missing)

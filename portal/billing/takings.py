@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from decimal import Decimal
 from typing import TypeVar
 
-from portal.billing.statistics import Line, Tally
+from portal.billing.questions import Line, Tally
 
 Key = TypeVar("Key")
 

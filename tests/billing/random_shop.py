@@ -17,7 +17,8 @@ from zoneinfo import ZoneInfo
 
 from sqlalchemy import insert, select, update
 
-from portal.billing.statistics import Numbers, Question
+from portal.billing.questions import Question
+from portal.billing.statistics import Numbers
 from portal.billing_mode import BillingMode
 from portal.database import db, transaction
 from portal.models import (

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from sqlalchemy import delete
 
 from portal.billing import figures, register, statistics, takings
-from portal.billing.statistics import Question, Tally
+from portal.billing.questions import Question, Tally
 from portal.database import db, transaction
 from portal.models import Consent, Payment, PurchasedPlan, Refund, Subscription, User
 from tests.billing.random_shop import MOSCOW, ByHand, RandomShop, some_window, told
@@ -24,6 +24,7 @@ def compare(dice: random.Random, now: datetime) -> None:
     """Ask both, and hold one answer against the other."""
     question = some_window(dice, now.astimezone(MOSCOW).date())
     numbers, by_hand = statistics.read(question, now), ByHand(question, now)
+    assert not numbers.missing
     for name, counted in (("captured", by_hand.captured()), ("refunded", by_hand.refunded())):
         assert numbers.total(name) == Tally(*counted), name
     register_agrees(question, now)
@@ -46,7 +47,9 @@ def compare(dice: random.Random, now: datetime) -> None:
 def register_agrees(question: Question, now: datetime) -> None:
     """The accountant's register of these days, line by line."""
     live = replace(question, test=False)
-    entries = register.of(live, now)
+    book = register.of(live, now)
+    entries = book.entries
+    assert not book.missing
     assert [one.day for one in entries] == sorted((one.day for one in entries), reverse=True)
     found = {(one.day, one.gateway): one.money for one in entries}
     by_hand = ByHand(live, now).register()

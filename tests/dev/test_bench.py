@@ -114,3 +114,10 @@ def test_the_verdict_on_pages(slow: int, code: int, capsys: pytest.CaptureFixtur
     timing = Timing("30 days", (0.300,) * (30 - slow) + (0.301,) * slow)
     assert bench._page_verdict([timing]) == code
     assert ("broken" in capsys.readouterr().out) == bool(code)
+
+
+@pytest.mark.parametrize(("first", "took", "code"), ((2.9, 119, 0), (3.1, 119, 1), (2.9, 121, 1)))
+def test_the_verdict_before_days_are_added_up(first: float, took: float, code: int) -> None:
+    """Nobody waits longer than that for a page, or for all days to be added up."""
+    unready = [Timing("a year", (first,))]
+    assert bench._page_verdict([Timing("a year", (0.1,))], unready, took) == code

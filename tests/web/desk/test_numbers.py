@@ -13,7 +13,7 @@ from sqlalchemy import func, select, update
 
 from dev.bench import payments as bench
 from portal import clock, spreadsheets
-from portal.billing import figures
+from portal.billing import figure_reading, figures
 from portal.database import db, transaction
 from portal.models import Payment, PaymentStatus, Refund
 from tests.billing import rows
@@ -21,6 +21,7 @@ from tests.desk import Browser, Desk
 from tests.test_spreadsheets import begins_a_formula, read
 from tests.web.desk.test_exports import HOSTILE
 
+NUMBERS = ("/admin/statistics/money.csv", "/admin/statistics/customers.csv", "/admin/register/register.csv")
 SHEETS = ("money", "success", "orders", "refusals", "plans", "renewals", "customers", "gateways", "states")
 
 
@@ -133,6 +134,29 @@ def test_what_is_not_known_of_fees_is_said(desk: Desk, viewer: Browser) -> None:
         session.execute(update(Payment).where(Payment.id == payment.id).values(fee=Decimal("34.65")))
     assert "≤\xa0" not in viewer.get("/admin/register/").text
     assert lines(viewer, "/admin/register/register.csv") == [[*begun, "34,65", "0", "955,35"]]
+
+
+def test_a_page_says_which_days_it_leaves_out(
+    shop: Desk, viewer: Browser, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """While a long past waits to be added up the page comes with what it can count, and says so; what stands
+    on all of the past has no number; a file is whole.
+    """
+    live(shop)
+    asked = {"period": "year", "kind": "live"}
+    whole = {path: lines(viewer, path, **asked) for path in NUMBERS}
+    monkeypatch.setattr(figure_reading, "MOST_ROWS", 20)
+    monkeypatch.setattr(figure_reading, "MOST_RUNNING", 1)
+    for page in ("/admin/statistics/", "/admin/register/"):
+        assert "Числа ещё не полные" in viewer.get(page, params=asked).text
+    assert {path: lines(viewer, path, **asked) for path in NUMBERS} == whole
+    tile = viewer.get("/admin/statistics/", params=asked).text.partition("Действует тарифов")[2]
+    assert re.search(r"tile__value\">\s*—\s*<", tile)
+    with shop.app.app_context():
+        figures.close_all(clock.now())
+    for page in ("/admin/statistics/", "/admin/register/"):
+        assert "Числа ещё не полные" not in viewer.get(page, params=asked).text
+    assert {path: lines(viewer, path, **asked) for path in NUMBERS} == whole
 
 
 def test_play_money_is_never_in_the_register(shop: Desk, viewer: Browser) -> None:
