@@ -161,5 +161,7 @@ def test_a_customer_s_own_plan_is_marked(app: Flask) -> None:
 
     page = browser.get("/plans").text
     assert page.count("Ваш тариф") == 1
+    assert "Сейчас у вас тариф «Про»" in page
+    assert '<a href="/dashboard/plan">смените тариф</a>' in page
     assert page.count("offer--mine") == 1
     assert "Продлить тариф «Про»" in page

@@ -11,6 +11,8 @@ from flask_login import current_user
 
 from portal import clock
 from portal.accounts import registration, sign_in
+from portal.billing import plans
+from portal.models import Plan
 from portal.web import guards
 from portal.web.accounts.blueprint import address, bp, go_on, next_path, take_turn
 from portal.web.accounts.forms import LoginForm, RegisterForm
@@ -66,5 +68,16 @@ def logout() -> ResponseReturnValue:
 
 
 def _page(name: str, form: Any, trouble: Any = None) -> ResponseReturnValue:
-    page = render_template(f"accounts/{name}.html", form=form, trouble=trouble, next=next_path())
+    page = render_template(
+        f"accounts/{name}.html", form=form, trouble=trouble, next=next_path(), ahead=_plan_ahead()
+    )
     return page, trouble.status if trouble else (400 if form.errors else 200)
+
+
+def _plan_ahead() -> Plan | None:
+    """The plan that the person was about to buy, where the way leads on to its checkout."""
+    _nothing, checkout, rest = (next_path() or "").partition("/checkout/")
+    try:
+        return plans.on_sale_by_code(rest.partition("?")[0]) if checkout else None
+    except plans.PlanNotFound:
+        return None

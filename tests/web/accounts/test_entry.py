@@ -28,6 +28,21 @@ def test_a_visitor_becomes_a_customer_and_keeps_the_plan(app: Flask, browser: Br
     assert letter_kinds(app) == ["confirm_email"]
 
 
+@pytest.mark.parametrize("page", ("/register", "/login"))
+def test_who_was_buying_is_told_what_waits(browser: Browser, page: str) -> None:
+    """Plan and price are in sight on the way to the checkout; a strange address promises nothing."""
+    assert "перед оплатой тарифа «Про»: 990" in browser.get(f"{page}?next=/checkout/PRO_MONTHLY").text
+    for elsewhere in (
+        "",
+        "?next=/dashboard/",
+        "?next=/checkout/NO_SUCH",
+        "?next=https://evil.example/checkout/PRO_MONTHLY",
+    ):
+        answer = browser.get(f"{page}{elsewhere}")
+        assert answer.status_code == 200
+        assert "перед оплатой" not in answer.text
+
+
 @pytest.mark.parametrize(
     ("fields", "sentence"),
     (
