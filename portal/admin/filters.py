@@ -125,9 +125,9 @@ class _Day(Narrowing):
     kind = "date"
 
     def validate(self, value: str) -> bool:
-        """A date as browsers write it."""
+        """A date as browsers write it, with a day after it."""
         try:
-            return date.fromisoformat(value).year > 1900
+            return 1900 < date.fromisoformat(value).year < 9999
         except ValueError:
             return False
 

@@ -19,7 +19,7 @@ from portal.admin.acts import Act, Input, carried_out
 from portal.admin.chargebacks import Chargebacks
 from portal.admin.filters import Customer, Exactly, Narrowing, OneOf, Since, Until, YesNo
 from portal.admin.moments import clock_time
-from portal.admin.rows import Rows, customer_link, row_link
+from portal.admin.rows import ROW_NUMBER, Rows, customer_link, row_link
 from portal.admin.words import badge, cell, word
 from portal.billing import chargebacks, giving_back, on_behalf, refunds
 from portal.billing import story as stories
@@ -148,8 +148,8 @@ class Payments(Chargebacks, Rows):
 def _asked_for() -> Payment:
     """The payment that the address names."""
     number = request.args.get("id", "")
-    found = db.session.get(Payment, int(number)) if number.isascii() and number.isdigit() else None
-    if found is None or len(number) > 18:
+    found = db.session.get(Payment, int(number)) if ROW_NUMBER.fullmatch(number) else None
+    if found is None:
         abort(404)
     return found
 

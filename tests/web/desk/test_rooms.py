@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 
 from portal.accounts import registration
+from portal.admin.desk import ROOMS
 from portal.billing import plans
 from portal.clock import now
 from portal.database import db
@@ -70,6 +73,23 @@ def test_odd_addresses_are_never_a_failure(admin: Desk, name: str) -> None:
         for door in ("details", "edit"):
             found = operator.get(f"/admin/{name}/{door}/", params={"id": odd})
             assert found.status_code in {200, 404}, (door, odd)
+
+
+def test_odd_filters_and_numbers_are_never_a_failure(admin: Desk) -> None:
+    """Every list takes anything in all of its fields at once, and every act any number of a row."""
+    operator = admin.browser()
+    assert operator.send("/login", email="admin@example.com", password="admin-password").ok
+    for _, _, name, room, _ in ROOMS:
+        fields = set(re.findall(r'name="(flt0_[^"]+)"', operator.get(f"/admin/{name}/").text))
+        assert fields or not room.column_filters, name
+        for odd in ("\x00", "9" * 30, "9999-12-31", "0001-01-01"):
+            found = operator.get(f"/admin/{name}/", params=dict.fromkeys(fields, odd))
+            assert found.status_code == 200, (name, odd)
+    acts = ("payments/refund", "payments/chargeback", "users/extend", "cases/decide", "notifications/resend")
+    for act in acts:
+        for odd in ("0", "9" * 30, "１"):
+            found = operator.get(f"/admin/{act}/", params={"id": odd, "choice": "close"})
+            assert found.status_code == 404, (act, odd)
 
 
 def _token(desk: Desk) -> str:
