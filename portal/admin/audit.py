@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
-from portal.admin.filters import Contains, Exactly, Since, Until
+from typing import Any, ClassVar
+
+from portal.admin import act_words
+from portal.admin.filters import Contains, Exactly, OneOf, Since, Until
+from portal.admin.labels import LABELS
 from portal.admin.rows import Rows
 from portal.models import AuditEntry, Role
 
@@ -15,12 +19,21 @@ class AuditEntries(Rows):
         "Кто, когда, откуда, что сделал и почему. Записи только добавляются; "
         "команда flask audit verify проверяет, что ни одна не изменена."
     )
-    column_list = ("id", "at", "actor", "address", "act", "subject_type", "subject_id", "reason")
+    column_list = ("id", "at", "actor", "address", "act", "subject_type", "before", "after", "reason")
     column_sortable_list = ("id", "at")
+    column_labels: ClassVar[dict[str, str]] = {**LABELS, "user_id": "Сотрудник", "subject_type": "Над чем"}
     column_filters = (
         Contains("actor", AuditEntry.actor, "Кто"),
-        Exactly("act", (AuditEntry.act,), "Действие"),
-        Exactly("subject", (AuditEntry.subject_id,), "Номер"),
+        OneOf("act", AuditEntry.act, "Действие", sorted(act_words.ACTS.items(), key=lambda one: one[1])),
+        Exactly("subject", (AuditEntry.subject_id,), "Номер или имя"),
         Since("since", AuditEntry.at, "С"),
         Until("until", AuditEntry.at, "по"),
     )
+
+    def shown(self, row: Any, name: str) -> Any:
+        """In words, leading to what the act was done to."""
+        if name == "act":
+            return act_words.act(row)
+        if name == "subject_type":
+            return act_words.subject(row)
+        return super().shown(row, name)

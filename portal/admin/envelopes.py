@@ -14,7 +14,7 @@ _SIGNATURES = ("Content-HMAC", "X-Content-HMAC", "X-Signature")
 
 def lines(event: WebhookEvent) -> list[tuple[str, Any]]:
     """The address first, the proof after it, then the headers as they came."""
-    found = [("Адрес", event.address), ("Подлинность", _proof(event))]
+    found = [("Откуда", event.address), ("Подлинность", _proof(event))]
     for name, value in event.headers.items():
         if name != _PROVED_BY:
             found.append((name, f"{value} — {_verdict(event, name)}" if name in _SIGNATURES else value))

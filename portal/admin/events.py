@@ -20,7 +20,7 @@ from portal.admin import bodies, change_words, envelopes
 from portal.admin.access import needs
 from portal.admin.filters import Exactly, OneOf, Since, Until
 from portal.admin.rows import Rows
-from portal.admin.words import word
+from portal.admin.words import cell, word
 from portal.billing import replay, replaying
 from portal.billing.replaying import Range
 from portal.database import db
@@ -60,6 +60,12 @@ class Events(Rows):
         Since("since", WebhookEvent.received_at, "Получено с"),
         Until("until", WebhookEvent.received_at, "по"),
     )
+
+    def shown(self, row: Any, name: str) -> Any:
+        """What is done waits for no other try."""
+        if name == "next_attempt_at" and row.status is not EventStatus.RECEIVED:
+            return cell(None)
+        return super().shown(row, name)
 
     def body(self, event: WebhookEvent) -> list[bodies.Line] | None:
         """What it says, for the page."""

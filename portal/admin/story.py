@@ -9,6 +9,7 @@ from typing import Any
 
 from flask import url_for
 
+from portal.admin.act_words import ACTS
 from portal.admin.moments import clock_time, day
 from portal.admin.words import cell, word
 from portal.billing.story import Line
@@ -201,24 +202,6 @@ def _consent(line: Line, _gateway: GatewayName) -> Told:
 def _receipt(line: Line, _gateway: GatewayName) -> Told:
     return Told(line.at, f"Чек: {line.row.kind or 'без вида'}", line.row.gateway_receipt_id)
 
-
-#: What operators did, as the journal names it.
-ACTS: Mapping[str, str] = {
-    "ask": "спросил шлюз",
-    "ask-for-cards": "написал подписчикам о переходе",
-    "chargeback": "записал чарджбэк",
-    "chargeback-won": "записал, что деньги по чарджбэку снова у магазина",
-    "create-admin": "завёл сотрудника",
-    "decide": "решил случай",
-    "disable": "отключил аккаунт",
-    "enable": "включил аккаунт",
-    "extend": "добавил дни",
-    "refund": "вернул деньги",
-    "resend": "повторил письмо",
-    "role": "сменил роль",
-    "send-letter": "поторопил письмо",
-    "stop-renewal": "выключил автопродление",
-}
 
 #: Letters and notices by their kind.
 LETTERS: Mapping[str, str] = {

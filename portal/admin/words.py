@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
@@ -182,8 +183,33 @@ def cell(value: Any) -> Any:
         return "да" if value else "нет"
     if isinstance(value, StrEnum):
         return badge(value)
+    if isinstance(value, Mapping | list):
+        return _told(value)
     if isinstance(value, datetime):
         return moment(value)
     if isinstance(value, Decimal):
         return f"{value:,.2f}".replace(",", "\N{NO-BREAK SPACE}").replace(".", ",")
     return escape(value)
+
+
+def _told(value: Mapping[str, Any] | list[Any]) -> Markup:
+    """What a program keeps between braces, a line each."""
+    if not value:
+        return Markup('<span class="aside">{}</span>').format(NOTHING)
+    if isinstance(value, list) or set(value) == {"value"}:
+        return escape(_plain(value["value"] if isinstance(value, Mapping) else value))
+    lines = [Markup("<code>{}</code>: {}").format(name, _plain(one)) for name, one in value.items()]
+    return Markup("<br>").join(lines)
+
+
+def _plain(value: Any) -> str:
+    """A value within another one."""
+    if value is None or value == "":
+        return NOTHING
+    if isinstance(value, bool):
+        return "да" if value else "нет"
+    if isinstance(value, Mapping):
+        return ", ".join(f"{name}: {_plain(one)}" for name, one in value.items())
+    if isinstance(value, list):
+        return ", ".join(_plain(one) for one in value) or NOTHING
+    return str(value)

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import ast
 import re
+from pathlib import Path
 
 import pytest
 
 from portal.accounts import registration
+from portal.admin.act_words import ACTS
 from portal.admin.desk import ROOMS
 from portal.billing import plans
 from portal.clock import now
@@ -124,3 +127,37 @@ def test_a_plan_s_code_can_be_ordered(admin: Desk) -> None:
             "BUSINESS_YEARLY",
         }
         assert plans.on_sale_by_code("TRIAL_2").title == "Проба"
+
+
+def test_every_column_has_a_label() -> None:
+    """No operator reads a name out of the program's tables."""
+    for _, _, name, room, model in ROOMS:
+        hidden = set(room.column_details_exclude_list or ())
+        columns = {column.key for column in model.__table__.columns} - hidden
+        assert not columns - set(room.column_labels), name
+
+
+def test_every_act_has_its_words() -> None:
+    """Whatever the code writes into the journal is read there in Russian."""
+    written = set()
+    for file in (Path(__file__).parents[3] / "portal").rglob("*.py"):
+        for call in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+            if isinstance(call, ast.Call) and ast.unparse(call.func) in {"audit.note", "_act"}:
+                named = call.args[1] if ast.unparse(call.func) == "audit.note" else call.args[0]
+                written |= {one.value for one in ast.walk(named) if isinstance(one, ast.Constant)}
+    assert len(written) > 25
+    assert not written - set(ACTS)
+
+
+def test_the_journal_speaks_to_people(admin: Desk) -> None:
+    """What was done to what, and what it was before: with words and links, without a program's braces."""
+    operator = admin.browser()
+    assert operator.send("/login", email="admin@example.com", password="admin-password").ok
+    form = {"first_gateway": "yookassa", "lead_to_gateway": ""}
+    assert operator.send("/admin/settings/offer", **form).ok
+    page = operator.get("/admin/audit/").text
+    assert "изменил настройку" in page
+    assert "«Какой шлюз первым»" in page
+    assert "{" not in page.partition("<tbody>")[2]
+    rows = operator.get("/admin/audit/?flt0_act=role").text.partition("<tbody>")[2]
+    assert "изменил настройку" not in rows
