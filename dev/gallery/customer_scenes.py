@@ -134,7 +134,7 @@ _METHODS = (
         values=_first_method("anna"),
     ),
     Scene(
-        name="methods-bound", title="Карта привязана", endpoint="methods.bound", who="rita", values=_binding
+        name="methods-bound", title="Карта сохранена", endpoint="methods.bound", who="rita", values=_binding
     ),
     Scene(
         name="methods-binding",

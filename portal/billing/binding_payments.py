@@ -20,7 +20,7 @@ from portal.wording import marked, say
 
 log = logging.getLogger(__name__)
 
-_DESCRIPTION = marked("Привязка карты, деньги сразу вернутся")
+_DESCRIPTION = marked("Сохранение карты, деньги сразу вернутся")
 
 #: What is taken and goes back.
 AMOUNT = Decimal("1.00")

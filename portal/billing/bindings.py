@@ -33,7 +33,9 @@ class RecurringDisabled(PortalError):
 
     code = "RECURRING_DISABLED"
     status = 403
-    message = marked("Сейчас сохранить карту нельзя: магазин принимает только разовые платежи.")
+    message = marked(
+        "Сейчас сохранить карту нельзя: магазин принимает только разовые платежи. Ничего не списано."
+    )
 
 
 def start(user: User, now: datetime) -> MethodBinding:
@@ -69,7 +71,7 @@ def owned(user_id: int, key: str) -> MethodBinding:
         select(MethodBinding).where(MethodBinding.key == key[:36], MethodBinding.user_id == user_id)
     )
     if found is None:
-        raise NotFound(say("Такой привязки нет."))
+        raise NotFound(say("Такой карты среди сохранённых нет."))
     return found
 
 

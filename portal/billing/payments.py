@@ -252,5 +252,5 @@ def _read_cursor(cursor: str) -> int:
     except ValueError:
         text = ""
     if not re.fullmatch(r"p[0-9]{1,18}", text):
-        raise InvalidRequest(say("Неверный указатель страницы."))
+        raise InvalidRequest(say("Такой страницы в списке нет. Откройте список сначала."))
     return int(text[1:])

@@ -75,6 +75,7 @@ def init_app(app: Flask) -> None:
     app.add_template_filter(letters)
     app.add_template_filter(state)
     app.add_template_filter(decline)
+    app.add_template_filter(tells_of_money)
     app.add_template_filter(bought)
     app.add_template_filter(linked)
     app.add_template_filter(means)
@@ -104,10 +105,15 @@ def decline(code: str | None, gateway: str) -> str:
     return declines.explain(gateway, code or "unknown").message
 
 
+def tells_of_money(code: str | None, gateway: str) -> bool:
+    """Whether that sentence says itself what became of the money."""
+    return declines.explain(gateway, code or "unknown").tells_of_money
+
+
 def bought(payment: Payment) -> str:
     """What a payment was for, in two words."""
     if payment.purpose is PaymentPurpose.BINDING:
-        return say("Привязка карты")
+        return say("Сохранение карты")
     return payment.plan_title or say(payment.description)
 
 

@@ -28,7 +28,7 @@ def choose_locale() -> str:
     """The language of this answer; outside requests (commands, jobs) the one the texts are written in."""
     if not has_request_context() or request.path.startswith(_RUSSIAN_ONLY):
         return SOURCE
-    return _kept() or SOURCE
+    return _shown_in() or _kept() or SOURCE
 
 
 def remember(language: str) -> None:
@@ -57,6 +57,14 @@ def follow(user: User) -> None:
 def _kept() -> str | None:
     kept = request.cookies.get(_cookie())
     return kept if kept in LANGUAGES else None
+
+
+def _shown_in() -> str | None:
+    """The language in which a form was shown that somebody agrees by: what is recorded is what was read, even
+    if the switch was pressed in another tab meanwhile.
+    """
+    shown = request.args.get("shown_in") if request.method == "POST" else None
+    return shown if shown in LANGUAGES else None
 
 
 def _cookie() -> str:

@@ -48,6 +48,8 @@ def _payment_succeeded(facts: Mapping[str, Any]) -> Words:
 
 def _payment_failed(facts: Mapping[str, Any]) -> Words:
     why = filters.decline(facts.get("failure_code"), facts["gateway"])
+    if not filters.tells_of_money(facts.get("failure_code"), facts["gateway"]):
+        why = say("%(why)s Деньги не списаны.", why=why)
     return "bad", say("Платёж %(sum)s не прошёл", sum=_money(facts)), why
 
 
@@ -116,7 +118,7 @@ def _plan_ends(facts: Mapping[str, Any]) -> Words:
 
 def _plan_ended(facts: Mapping[str, Any]) -> Words:
     end = written.moment(facts["ended_at"])
-    text = say("Срок вышел %(end)s. Письма больше не отправляются, списаний не будет.", end=end)
+    text = say("Срок вышел %(end)s. Ваши письма больше не отправляются, списаний не будет.", end=end)
     return "wait", say("Тариф «%(title)s» закончился", title=facts["plan_title"]), text
 
 

@@ -58,9 +58,9 @@ def test_a_failed_charge_and_a_new_card_recover_the_plan(page: Page, desk: Desk,
     page.locator("main").get_by_role("link", name="Способы оплаты").click()
     expect(page.locator("main")).to_contain_text("Больше не подходит")
     page.get_by_role("button", name="Добавить").click()
-    expect(page.get_by_role("heading", level=1)).to_have_text("Привязка карты")
+    expect(page.get_by_role("heading", level=1)).to_have_text("Сохранение карты")
     _pay_in_widget(page, ANOTHER, "Оплатить 1")
-    expect(page.get_by_role("heading", level=1)).to_have_text("Карта привязана")
+    expect(page.get_by_role("heading", level=1)).to_have_text("Карта сохранена")
     later(desk, "1m")
 
     _dashboard(page, desk, "Тариф «Про» продлён", "•• 0004", "Следующее списание")

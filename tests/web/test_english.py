@@ -98,7 +98,7 @@ def payments(ira: Subscriber) -> list[str]:
     with transaction():
         saved.plan_id, saved.plan_code, saved.plan_title = None, "", ""
         saved.period_days = saved.email_quota = 0
-        saved.description = "Привязка карты, деньги сразу вернутся"
+        saved.description = "Сохранение карты, деньги сразу вернутся"
     return [payment.transaction_id for payment in (*made, saved)]
 
 

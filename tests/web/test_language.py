@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import html
 import re
 from datetime import UTC, datetime
 
 import pytest
 from flask import Flask
+from flask_wtf import FlaskForm
 from sqlalchemy import select
+from wtforms import StringField
+from wtforms.validators import DataRequired
 
 from portal import clock
 from portal.billing import notices
 from portal.database import db, transaction
-from portal.models import Notification, User
+from portal.models import Consent, Notification, Payment, User
 from portal.web import reader
 from tests.web.browser import Browser
 from tests.web.shop import user_of
@@ -109,6 +113,61 @@ def test_another_browser_of_the_account_reads_the_account_s_language(app: Flask)
     assert tongue(third.get("/dashboard/").text) == "ru"
     with app.app_context():
         assert user_of().language == "ru"
+
+
+def test_the_evidence_of_an_agreement_is_what_was_read(app: Flask, recurring: None) -> None:
+    """The words on the page, in its language, though the switch was pressed in another tab meanwhile."""
+    browser = Browser(app)
+    switch(browser, "en")
+    browser.register()
+    page = html.unescape(browser.get("/checkout/PRO_MONTHLY").text)
+    words = re.search(r"I agree to automatic renewal of the [^<]*", page)
+    where = re.search(r'action="(/checkout/PRO_MONTHLY[^"]*)"', page)
+    assert words
+    assert where
+
+    switch(browser, "ru")
+    fields = {"gateway": "cloudpayments", "accept_offer": "y", "accept_recurring": "y"}
+    assert browser.post(where[1], page="/plans", **fields).status_code == 303
+
+    with app.app_context():
+        kept = db.session.scalars(select(Consent)).one()
+        payment = db.session.scalars(select(Payment)).one()
+    assert kept.text == words[0].strip()
+    assert kept.text_version.endswith("-en")
+    assert payment.description == "“Про” plan, 30\N{NO-BREAK SPACE}days"
+
+
+def test_the_widget_speaks_the_page_s_language(app: Flask) -> None:
+    """The form of the gateway opens on top of our page."""
+    browser = Browser(app)
+    switch(browser, "en")
+    browser.register()
+    order = browser.post(
+        "/checkout/PRO_MONTHLY", page="/plans", gateway="cloudpayments", accept_offer="y"
+    ).location
+    assert '"culture": "en-US"' in browser.get(order).text
+    switch(browser, "ru")
+    assert '"culture": "ru-RU"' in browser.get(order).text
+
+
+def test_forms_say_what_is_wrong_in_the_reader_s_language(app: Flask) -> None:
+    """Our own sentences and WTForms' alike."""
+    for tongue_, ours, theirs in (
+        ("ru", "Укажите почту.", "Обязательное поле."),
+        ("en", "Please enter your email address.", "This field is required."),
+    ):
+        browser = Browser(app)
+        switch(browser, tongue_)
+        assert ours in browser.post("/login", email="", password="").text
+        with app.test_request_context("/plans", headers={"Cookie": f"language={tongue_}"}):
+
+            class Form(FlaskForm):
+                what = StringField(validators=[DataRequired()])
+
+            form = Form(meta={"csrf": False})
+            form.validate()
+            assert form.what.errors == [theirs]
 
 
 def test_the_desk_stays_russian(app: Flask) -> None:

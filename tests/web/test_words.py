@@ -47,7 +47,7 @@ SAID: dict[str, tuple[dict[str, Any], str]] = {
     "plan_ends": ({"ends_at": MOMENT}, "Тариф «Про» действует до 19 декабря 2026, 15:00 МСК: Сам он не"),
     "plan_ended": (
         {"ended_at": MOMENT},
-        "Тариф «Про» закончился: Срок вышел 19 декабря 2026, 15:00 МСК. Письма",
+        "Тариф «Про» закончился: Срок вышел 19 декабря 2026, 15:00 МСК. Ваши",
     ),
     "card_elsewhere": (
         {"lead_to": "yookassa", "method": "Visa •• 4242", "ends_at": MOMENT, "stop_link": "https://x"},
