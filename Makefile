@@ -69,7 +69,7 @@ migrate: $(RUN_STAMP) ## Bring the database of DATABASE_URL (or of the running `
 api-key: $(RUN_STAMP) ## Make a key for the product's API of the running `make run`: make api-key NAME=newsletter
 	@$(BIN)/python -m dev.inside create-api-key -- "$(NAME)"
 
-bench: $(RUN_STAMP) $(SERVERS_STAMP) ## Time the product's API on a million usage records; BENCH_ARGS=--statistics: the desk on a million payments
+bench: $(RUN_STAMP) $(SERVERS_STAMP) ## Time the product's API on a million usage records; BENCH_ARGS=--statistics: the desk, BENCH_ARGS=--pages: a customer
 	@$(BIN)/python -m dev.bench $(BENCH_ARGS)
 
 clean: ## Remove .venv, caches and the data of `make run`

@@ -1,9 +1,11 @@
 """``make bench``: the product's API, served as in production, on a database with a million usage records.
 
-With ``--statistics`` instead the desk's statistics and list of payments, on one with a million payments.
+With ``--statistics`` instead the desk's statistics and list of payments, on one with a million payments; with
+``--pages`` the pages of a customer, on one with a hundred thousand.
 
 Exit code 1 when a promise is broken: 99 of 100 calls of the API within 20 ms, and no large table walked
-through; 95 of 100 of the desk's pages within 300 ms, within 3 seconds while nobody has added up any day yet.
+through; 95 of 100 of the desk's pages within 300 ms, within 3 seconds while nobody has added up any day yet;
+half of the looks at each of a customer's pages within 30 ms.
 """
 
 from __future__ import annotations
@@ -25,16 +27,19 @@ from typing import Any
 
 import psycopg
 
+import config
 from dev import ports
 from dev.bench import calls as timed
-from dev.bench import desk, payments, rows
+from dev.bench import desk, pages, payments, rows
 from dev.bench.calls import Product, Timing
 from dev.bench.rows import Size
 from dev.environment import ROOT, Place, for_children
 from dev.processes import CannotStart, end, spawn, tail
 from dev.servers import Postgres, Redis
+from portal import create_app
 
 PROMISED = 0.020  # seconds within which 99 of 100 calls are answered
+PROMISED_TO_CUSTOMERS = 0.030  # seconds within which half of the looks at their pages are answered
 PROMISED_PAGE = 0.300  # seconds within which 95 of 100 pages of the desk are answered
 PROMISED_UNREADY = 3.0  # seconds, the same before any day of two years is added up
 PROMISED_CLOSED = 120.0  # seconds in which one command adds up all days of a million payments
@@ -56,6 +61,7 @@ def main(arguments: list[str] | None = None) -> int:
             connection = stack.enter_context(psycopg.connect(_address(environment)))
             say(f"{os.cpu_count()} cores, load {os.getloadavg()[0]:.1f} before; all of it on this machine")
             part = _of_the_desk if options.statistics else _of_the_product
+            part = _of_the_customers if options.pages else part
             return part(options, place, environment, connection)
     except CannotStart as error:
         print(error, file=sys.stderr)
@@ -85,14 +91,15 @@ def _of_the_desk(
 ) -> int:
     """The operator's pages; the exit code."""
     begun = time.perf_counter()
-    there = payments.fill(connection, options.payments, datetime.now(UTC), test=False)
+    there = payments.fill(connection, options.payments or 1_000_000, datetime.now(UTC), test=False)
     say(f"{there} payments of two years ({time.perf_counter() - begun:.0f} s)")
     operator = desk.Operator(place.portal_url)
     _flask(environment, "create-admin", desk.EMAIL, "--role", "viewer", "--password", operator.password)
     with _web(place, environment):
         operator.sign_in()
         say("Before any day is added up, one page after another:")
-        unready = _look(operator, desk.NUMBERS, options.looks // 6)
+        looks = options.looks or 30
+        unready = _look(operator, desk.NUMBERS, looks // 6)
         begun = time.perf_counter()
         said = _flask(environment, "close-days")
         took = time.perf_counter() - begun
@@ -101,7 +108,30 @@ def _of_the_desk(
         say(_MACHINE)
         say(timed.of_the_machine().line())
         say("The days added up, one page after another:")
-        return _page_verdict(_look(operator, desk.PAGES, options.looks), unready, took)
+        return _page_verdict(_look(operator, desk.PAGES, looks), unready, took)
+
+
+def _of_the_customers(
+    options: argparse.Namespace, place: Place, environment: Mapping[str, str], connection: Connection
+) -> int:
+    """A customer's pages; the exit code."""
+    begun = time.perf_counter()
+    there = payments.fill(connection, options.payments or 100_000, datetime.now(UTC))
+    customer = pages.Customer(place.port)
+    _flask(environment, "create-admin", pages.EMAIL, "--role", "viewer", "--password", customer.password)
+    pages.prepare(connection)
+    say(f"{there} payments of two years ({time.perf_counter() - begun:.0f} s)")
+    with _web(place, environment):
+        customer.sign_in()
+        say(_MACHINE)
+        say(timed.of_the_machine().line())
+        say("A signed-in customer, one look after another:")
+        timings = []
+        for path, sent in customer.statements(create_app(config.load(environment))).items():
+            customer.look(path, 30)  # every process has then seen every statement
+            timings.append(customer.look(path, options.looks or 300))
+            say(f"{timings[-1].line()}   {sent} statements")
+    return _customers_verdict(timings)
 
 
 def _look(operator: desk.Operator, names: Iterable[str], times: int) -> list[Timing]:
@@ -117,8 +147,9 @@ def _look(operator: desk.Operator, names: Iterable[str], times: int) -> list[Tim
 def _options() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="make bench", description=__doc__)
     parser.add_argument("--statistics", action="store_true", help="time the desk's pages instead of the API")
-    parser.add_argument("--payments", type=int, default=1_000_000, help="with --statistics")
-    parser.add_argument("--looks", type=int, default=30, help="at each page, with --statistics")
+    parser.add_argument("--pages", action="store_true", help="time a customer's pages instead of the API")
+    parser.add_argument("--payments", type=int, help="with --statistics (a million) or --pages (100 000)")
+    parser.add_argument("--looks", type=int, help="at each page: 30 with --statistics, 300 with --pages")
     parser.add_argument("--customers", type=int, default=Size().customers)
     parser.add_argument("--records", type=int, default=Size().records)
     parser.add_argument("--calls", type=int, default=1500, help="of each kind, in each of the two ways")
@@ -214,6 +245,13 @@ def _page_verdict(timings: list[Timing], unready: Sequence[Timing] = (), took: f
         f"All days added up within {PROMISED_CLOSED:.0f} s: {'broken' if took > PROMISED_CLOSED else 'kept'}."
     )
     return 1 if broken else 0
+
+
+def _customers_verdict(timings: list[Timing]) -> int:
+    slow = [timing for timing in timings if timing.percentile(50) > PROMISED_TO_CUSTOMERS]
+    within = "broken" if slow else "kept"
+    say(f"Half of the looks at each page within {PROMISED_TO_CUSTOMERS * 1000:.0f} ms: {within}.")
+    return 1 if slow else 0
 
 
 def _flask(environment: Mapping[str, str], *words: str) -> str:

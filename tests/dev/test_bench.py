@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterator
 from datetime import UTC, datetime
+from urllib.parse import urlsplit
 
 import psycopg
 import pytest
@@ -13,6 +14,7 @@ from werkzeug.serving import make_server
 
 from dev.bench import __main__ as bench
 from dev.bench import desk as pages
+from dev.bench import pages as front
 from dev.bench import payments, rows
 from dev.bench.calls import Product, Timing
 from dev.bench.rows import Size
@@ -121,3 +123,28 @@ def test_the_verdict_before_days_are_added_up(first: float, took: float, code: i
     """Nobody waits longer than that for a page, or for all days to be added up."""
     unready = [Timing("a year", (first,))]
     assert bench._page_verdict([Timing("a year", (0.1,))], unready, took) == code
+
+
+def test_a_customers_pages_come(desk: Desk, database_url: str) -> None:
+    """Signed in, with two years of payments and something sent; the statements of each page are counted."""
+    customer = front.Customer(int(urlsplit(desk.url).port or 0))
+    with psycopg.connect(database_url.replace("+psycopg", "")) as connection:
+        payments.fill(connection, 1000, datetime.now(UTC))
+        with desk.app.app_context():
+            operators.create(front.EMAIL, customer.password, Role.VIEWER, COMMAND_LINE, now())
+        front.prepare(connection)
+
+    customer.sign_in()
+
+    found = [customer.look(path, 2) for path in front.PAGES]
+    assert [(one.kind, len(one.waited)) for one in found] == [(path, 2) for path in front.PAGES]
+    sent = customer.statements(desk.app)
+    assert list(sent) == list(front.PAGES)
+    assert all(3 < count < 20 for count in sent.values()), sent
+
+
+@pytest.mark.parametrize(("middle", "code"), ((0.030, 0), (0.031, 1)))
+def test_the_verdict_on_a_customers_pages(middle: float, code: int) -> None:
+    """Half of the looks within 30 ms, whatever the other half took."""
+    timing = Timing("/plans", (0.001,) * 99 + (middle,) + (9.0,) * 99)
+    assert bench._customers_verdict([timing]) == code
