@@ -11,11 +11,11 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from flask_admin.contrib.sqla.filters import BaseSQLAFilter
-from sqlalchemy import or_, select
+from sqlalchemy import and_, or_, select
 
 from portal import running
 from portal.admin.words import word
-from portal.models import User
+from portal.models import GatewayName, User
 
 _LONGEST = 254
 
@@ -62,6 +62,20 @@ class Exactly(Narrowing):
     def condition(self, value: Any) -> Any:
         """One of the columns is it."""
         return or_(*(column == value for column in self._columns))
+
+
+class EitherId(Narrowing):
+    """A gateway's id, or ours, known whole. Theirs is unique at each gateway, and found by that index."""
+
+    def __init__(self, key: str, column: Any, name: str, ours: Any = None) -> None:
+        """*column* holds the gateway's, *ours* our own."""
+        self._ours = ours
+        super().__init__(key, column, name)
+
+    def condition(self, value: Any) -> Any:
+        """Either is it."""
+        theirs = and_(self.column.class_.gateway.in_(list(GatewayName)), self.column == value)
+        return theirs if self._ours is None else or_(self._ours == value, theirs)
 
 
 class Contains(Narrowing):
@@ -121,7 +135,9 @@ def customers_like(value: str) -> Any:
     return select(User.id).where(User.email.contains(value.lower(), autoescape=True))
 
 
-class _Day(Narrowing):
+class Day(Narrowing):
+    """A day on the shop's clock."""
+
     kind = "date"
 
     def validate(self, value: str) -> bool:
@@ -136,7 +152,7 @@ class _Day(Narrowing):
         return datetime.combine(date.fromisoformat(value), time(), ZoneInfo(running.config().tz_display))
 
 
-class Since(_Day):
+class Since(Day):
     """From this day on."""
 
     def condition(self, value: Any) -> Any:
@@ -144,7 +160,7 @@ class Since(_Day):
         return self.column >= value
 
 
-class Until(_Day):
+class Until(Day):
     """Up to this day."""
 
     def condition(self, value: Any) -> Any:

@@ -6,7 +6,7 @@ from typing import Any
 
 from sqlalchemy import select
 
-from portal.admin.filters import Customer, Exactly, OneOf, Since, Until, YesNo, customers_like
+from portal.admin.filters import Customer, EitherId, Exactly, OneOf, Since, Until, YesNo, customers_like
 from portal.admin.rows import Rows
 from portal.billing import extending
 from portal.database import db
@@ -63,7 +63,7 @@ class Refunds(Rows):
     column_details_exclude_list = ("key", "form_key")
     column_sortable_list = ("id", "created_at", "amount")
     column_filters = (
-        Exactly("id", (Refund.gateway_refund_id,), "Номер у шлюза"),
+        EitherId("id", Refund.gateway_refund_id, "Номер у шлюза"),
         RefundOf("customer", Refund.payment_id, "Клиент"),
         OneOf("status", Refund.status, "Состояние", RefundStatus),
         OneOf("source", Refund.source, "Кто попросил", RefundSource),

@@ -9,7 +9,8 @@ from flask.typing import ResponseReturnValue
 from flask_admin import expose
 from flask_login import current_user
 from markupsafe import Markup
-from sqlalchemy import or_, select
+from sqlalchemy import func, select, union_all
+from sqlalchemy.orm import aliased
 
 from portal import clock
 from portal.accounts import present
@@ -17,7 +18,7 @@ from portal.admin import story
 from portal.admin.access import needs
 from portal.admin.acts import Act, Input, carried_out
 from portal.admin.chargebacks import Chargebacks
-from portal.admin.filters import Customer, Exactly, Narrowing, OneOf, Since, Until, YesNo
+from portal.admin.filters import Customer, EitherId, Exactly, Narrowing, OneOf, Since, Until, YesNo
 from portal.admin.moments import clock_time
 from portal.admin.rows import ROW_NUMBER, Rows, customer_link, row_link
 from portal.admin.words import badge, cell, word
@@ -50,9 +51,12 @@ class LastFour(Narrowing):
         return len(value.strip()) == 4 and value.strip().isascii() and value.strip().isdigit()
 
     def condition(self, value: Any) -> Any:
-        """Either place."""
+        """Either place, each through its own index."""
+        one = aliased(Payment)
         saved = select(PaymentMethod.id).where(PaymentMethod.last4 == value)
-        return or_(Payment.method_title.endswith(f" {value}"), Payment.payment_method_id.in_(saved))
+        shown = select(one.id).where(func.right(one.method_title, 5) == f" {value}")
+        charged = select(one.id).where(one.payment_method_id.in_(saved))
+        return Payment.id.in_(union_all(shown, charged))
 
 
 class ReasonWords(Narrowing):
@@ -86,7 +90,7 @@ class Payments(Chargebacks, Rows):
     column_details_exclude_list = ("confirmation_url",)
     column_sortable_list = ("id", "created_at", "amount")
     column_filters = (
-        Exactly("id", (Payment.transaction_id, Payment.gateway_payment_id), "Номер: наш, шлюза"),
+        EitherId("id", Payment.gateway_payment_id, "Номер: наш, шлюза", ours=Payment.transaction_id),
         Customer("customer", Payment.user_id, "Клиент"),
         LastFour("last4", Payment.method_title, "Последние цифры карты"),
         OneOf("status", Payment.status, "Состояние", PaymentStatus),

@@ -14,7 +14,7 @@ from sqlalchemy import select
 
 from portal.admin.access import Guarded
 from portal.admin.exports import Exported
-from portal.admin.filters import Narrowing
+from portal.admin.filters import Day, Narrowing
 from portal.admin.labels import LABELS
 from portal.admin.words import cell
 from portal.database import db
@@ -142,6 +142,13 @@ class Rows(Exported, Guarded, ModelView):
             f"flt0_{self.get_filter_arg(index, self._filters[index])}": value
             for index, _, value in filters or ()
         }
+
+    def _get_default_order(self) -> Any:
+        """Narrowed to some days, a list is in their order: found at once, however long ago they were."""
+        for index, _, _ in self._get_list_filter_args() or ():
+            if isinstance(flt := self._filters[index], Day):
+                return [(flt.column, [], True), (self.model.id, [], True)]
+        return super()._get_default_order()
 
     def fields(self) -> list[Field]:
         """The form above the list."""

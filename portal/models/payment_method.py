@@ -29,6 +29,7 @@ class PaymentMethod(Base):
             unique=True,
             postgresql_where=text("detached_at IS NULL"),
         ),
+        Index("ix_payment_methods_last4", "last4", postgresql_where=text("last4 IS NOT NULL")),
     )
 
     id: Mapped[int] = identity()

@@ -37,6 +37,13 @@ class PurchasedPlan(Base):
             postgresql_include=("starts_at", "revoked_at", "id"),
         ),
         Index("ix_purchased_plans_starts_at", "starts_at"),
+        Index("ix_purchased_plans_ends_at", "ends_at"),
+        Index(
+            "ix_purchased_plans_revoked_because",
+            "revoked_because",
+            text("id DESC"),
+            postgresql_where=text("revoked_because IS NOT NULL"),
+        ),
         Index("ix_purchased_plans_over_at", text("LEAST(ends_at, revoked_at)")),
     )
 
