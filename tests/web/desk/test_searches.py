@@ -32,7 +32,11 @@ SEARCHES = {
         {"until": "{early}"},
     ),
     "refunds": ({"id": "no-such-number"}, {"done-since": "{early}", "done-until": "{early}"}),
-    "purchased-plans": ({"because": "refunded"}, {"ends-until": "{early}"}, {"customer": "payer-7@example.com"}),
+    "purchased-plans": (
+        {"because": "refunded"},
+        {"ends-until": "{early}"},
+        {"customer": "payer-7@example.com"},
+    ),
     "methods": ({"last4": "0007"},),
 }
 
