@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 import signal
+import sys
 import threading
 import time
 from collections.abc import Callable
@@ -15,6 +16,7 @@ from types import FrameType
 from typing import Any
 
 from flask import Flask
+from redis.exceptions import RedisError
 from rq import Worker
 from rq.serializers import JSONSerializer
 from sqlalchemy import Connection, text
@@ -50,17 +52,24 @@ class PortalWorker(Worker):
 
 
 def work(app: Flask, *, burst: bool = False) -> None:
-    """Take jobs until told to stop; with *burst* until there are none."""
+    """Take jobs until told to stop; with *burst* until there are none.
+
+    Raises ``SystemExit`` where Redis is lost for good: whoever watches this process starts another one.
+    """
     queue = app.extensions["portal_queue"]
-    worker = PortalWorker(
-        [queue],
-        connection=queue.connection,
-        serializer=JSONSerializer,
-        worker_ttl=30,
-        maintenance_interval=15,
-    )
-    worker.app = app
-    worker.work(burst=burst, with_scheduler=False, logging_level="WARNING")
+    try:
+        worker = PortalWorker(
+            [queue],
+            connection=queue.connection,
+            serializer=JSONSerializer,
+            worker_ttl=30,
+            maintenance_interval=15,
+        )
+        worker.app = app
+        worker.work(burst=burst, with_scheduler=False, logging_level="WARNING")
+    except RedisError as error:
+        log.warning("The worker lost Redis: %s", type(error).__name__)
+        sys.exit(1)
 
 
 def schedule(app: Flask) -> None:

@@ -7,7 +7,9 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from rq import Worker
+from flask import Flask
+from redis import Redis
+from rq import Queue, Worker
 from rq.serializers import JSONSerializer
 from sqlalchemy.exc import OperationalError
 
@@ -126,6 +128,16 @@ def test_a_moved_clock_is_no_silence(desk: Desk, alive: Worker) -> None:
     assert desk.app.test_client().post("/billing/sandbox/clock", json={"now": later}).status_code == 200
     assert clock.now().isoformat() >= later
     assert silent(desk) == []
+
+
+def test_a_worker_without_redis_ends_with_one_line(caplog: pytest.LogCaptureFixture) -> None:
+    """Not with a traceback in the log: whoever watches it starts another one."""
+    away = Queue("away", connection=Redis("127.0.0.1", 1, retry=None), serializer=JSONSerializer)
+    app = Flask("away")
+    app.extensions["portal_queue"] = away
+    with pytest.raises(SystemExit):
+        worker.work(app, burst=True)
+    assert "The worker lost Redis: ConnectionError" in caplog.messages
 
 
 def test_what_is_left_behind_is_an_alarm(desk: Desk, alive: Worker) -> None:
