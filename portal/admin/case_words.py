@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import datetime
+from decimal import Decimal
 from typing import Any
 
 from portal.admin.moments import day
@@ -77,6 +78,8 @@ _FACTS: Mapping[str, str] = {
     "what": "Что сделал банк",
     "why": "Почему",
 }
+#: Facts that are sums, as they are written on the wire.
+_SUMS = frozenset({"booked", "captured", "refunded"})
 OUTCOMES = {
     "succeeded": "деньги получены",
     "authorized": "деньги удержаны",
@@ -98,11 +101,11 @@ def means(case: Case) -> str:
 def facts(look: Look) -> list[tuple[str, Any]]:
     """What is known, in words; what has no words keeps its name."""
     case = look.case
-    money = to_people(case.amount, case.currency or "") if case.amount is not None else None
+    taken = to_people(case.amount, case.currency or "") if case.amount is not None else None
     left = to_people(look.left, case.currency or "") if CaseChoice.GIVE_BACK in look.choices else None
     ordered = look.payment and to_people(look.payment.amount, look.payment.currency)
     found = [
-        ("Сумма у шлюза", money),
+        ("Сумма у шлюза", taken),
         ("Сумма заказа", ordered),
         ("Можно вернуть", left),
         ("Шлюз", word(case.gateway).text),
@@ -110,7 +113,7 @@ def facts(look: Look) -> list[tuple[str, Any]]:
     ]
     for name, value in case.facts.items():
         if value not in (None, ""):
-            found.append((_label(name), _shown(name, value)))
+            found.append((_label(name), _shown(name, value, case.currency or "RUB")))
     if code := case.facts.get("code"):
         found.append(("Что это значит", declines.explain(case.gateway.value, str(code)).message))
     return [(label, cell(value)) for label, value in found if value is not None]
@@ -120,7 +123,9 @@ def _label(name: str) -> str:
     return f"Комиссия за спор № {name[4:]}" if name.startswith("fee ") else _FACTS.get(name, name)
 
 
-def _shown(name: str, value: Any) -> Any:
+def _shown(name: str, value: Any, currency: str) -> Any:
+    if name in _SUMS or name.startswith("fee "):
+        return to_people(Decimal(str(value)), currency)
     if name == "outcome":
         return OUTCOMES.get(str(value), value)
     if name == "what":

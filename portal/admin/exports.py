@@ -17,8 +17,11 @@ from markupsafe import escape
 from sqlalchemy import LargeBinary, text
 
 from portal import clock, spreadsheets
+from portal.accounts import present
 from portal.admin.words import moment_in_words, word
-from portal.database import db
+from portal.billing import audit
+from portal.billing.audit import Subject
+from portal.database import db, transaction
 from portal.models.base import Sealed
 from portal.spreadsheets import Cell
 
@@ -40,6 +43,7 @@ class Exported:
         """The rows of the list as narrowed and sorted there, from the first page to the last."""
         if export_type != "csv":
             abort(404)
+        _note(self.name, request.args)
         name = f"{self.url.rpartition('/')[2]}-{clock.now():%Y-%m-%d}"
         return as_file(name, self._exported_lines)
 
@@ -86,6 +90,17 @@ class Exported:
             customers = self._addresses(some)
             for row in some:
                 yield tuple(self.exported(row, name, customers) for name, _ in columns)
+
+
+def _note(room: str, asked: Mapping[str, str]) -> None:
+    """Whoever takes a list of customers away leaves a line in the journal: which list, and how narrowed."""
+    narrowed = {
+        name.removeprefix("flt0_")[:40]: value[:100]
+        for name, value in asked.items()
+        if name.startswith("flt0_") and value and value.isprintable()
+    }
+    with transaction():
+        audit.note(present.actor(), "export", Subject("list", room), clock.now(), after=narrowed)
 
 
 def as_file(name: str, lines: Callable[[], Iterator[tuple[Cell, ...]]]) -> Response:

@@ -17,6 +17,7 @@ from portal.database import db, transaction
 from portal.models import GatewayName, Payment
 from tests.billing import rows
 from tests.desk import Browser, Desk
+from tests.stories import books
 from tests.test_spreadsheets import begins_a_formula, read
 
 SECRETS = {
@@ -151,3 +152,11 @@ def _peak(viewer: Browser, desk: Desk, count: int) -> int:
     answer.close()
     assert lines > count
     return peak
+
+
+def test_who_takes_a_list_away_is_written_down(desk: Desk, viewer: Browser) -> None:
+    """Which list, how narrowed, by whom: customers' data leaves the desk by it."""
+    table(viewer, "/admin/users/export/csv/", flt0_email="ira")
+    asked = "SELECT actor, subject_id, after FROM audit_entries WHERE act = 'export'"
+    (entry,) = books.rows(desk.app, asked)
+    assert tuple(entry) == ("viewer@example.com", "Люди", {"email": "ira"})
