@@ -79,7 +79,6 @@ def end_other_sessions() -> ResponseReturnValue:
 
 
 def _page(form: Any) -> str:
-    open_sessions = [
-        (session, device(session.user_agent)) for session in sessions.of(current_user.id, wall_now())
-    ]
+    found = sorted(sessions.of(current_user.id, wall_now()), key=lambda one: one.id != g.session_id)
+    open_sessions = [(session, device(session.user_agent)) for session in found]
     return render_template("accounts/account.html", form=form, sessions=open_sessions, here=g.session_id)

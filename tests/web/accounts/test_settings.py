@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 from flask import Flask
 from sqlalchemy import select
 
@@ -79,6 +81,21 @@ def test_other_browsers_are_listed_and_ended(app: Flask, browser: Browser) -> No
     assert [phone.is_in(), laptop.is_in(), browser.is_in()] == [False, True, True]
     assert browser.post("/account/sessions/end-others", page="/account/").status_code == 303
     assert [laptop.is_in(), browser.is_in()] == [False, True]
+
+
+def test_many_browsers_are_folded_away(app: Flask, browser: Browser) -> None:
+    """This one and the last three are in sight, the others at one click; what is one's own can be had."""
+    browser.register()
+    for _ in range(5):
+        Browser(app).sign_in()
+    page = browser.get("/account/").text
+    in_sight, _, folded = page.partition("Показать остальные")
+    ended = re.compile(r'action="/account/sessions/\d+/end"')
+    assert (len(ended.findall(in_sight)), len(ended.findall(folded))) == (3, 2)
+    assert "Это устройство" in in_sight
+    for path in ("/dashboard/payments?format=csv", "/dashboard/payments?format=print", "/dashboard/consents"):
+        assert f'href="{path}"' in page
+        assert browser.get(path).status_code == 200
 
 
 def test_a_strangers_session_is_not_there(app: Flask, browser: Browser) -> None:
