@@ -52,10 +52,10 @@ def test_cancel_on_day_13(page: Page, desk: Desk, gateway: str) -> None:
     expect(main).to_contain_text("Тариф «Про» отменён. Возвращаем 990 ₽")
     expect(main).to_contain_text("Тариф отменён")
     page.goto(f"{desk.url}/dashboard/payments")
-    expect(main).to_contain_text("возвращаем 990 ₽")
+    expect(main).to_contain_text("Возвращаем 990 ₽")
     later(desk, "1m")
     page.reload()
-    expect(main).to_contain_text("возвращено 990 ₽")
+    expect(main).to_contain_text("Возвращено 990 ₽")
     expect(main).to_contain_text("Возвращён")
     fits(page)
     assert [refund["amount"] for refund in desk.sandbox.ledger()["refunds"]] == ["990.00"]

@@ -62,7 +62,7 @@ def test_on_day_13_the_money_goes_back(desk: Desk, gateway: str) -> None:
     assert answer.url == f"{desk.url}/dashboard/"
     assert "отменён" in answer.text
     assert not has_plan(ira)
-    assert "возвращаем 990 ₽" in words(ira, "/dashboard/payments")
+    assert "Возвращаем 990 ₽" in words(ira, "/dashboard/payments")
     desk.settle()
     later(desk, "1m")
     assert refunds_of(desk) == [("990.00", "succeeded", "customer")]
@@ -74,7 +74,7 @@ def test_on_day_13_the_money_goes_back(desk: Desk, gateway: str) -> None:
     assert [subject for subject in letters if "отменён" in subject]
     assert [subject for subject in letters if "Возврат 990" in subject.replace("\xa0", " ")]
     assert "Тариф «Про» отменён" in words(ira, "/dashboard/")
-    assert "Вся сумма; тариф отключён" in words(ira, "/dashboard/")
+    assert "Вернули всю сумму за «Про», тариф отключён." in words(ira, "/dashboard/")
     agree(desk)
 
 

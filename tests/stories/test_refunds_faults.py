@@ -179,7 +179,7 @@ def test_a_refund_that_is_refused(desk: Desk, gateway: str) -> None:
     assert (theirs(desk), rows(desk)) == (Counter(), [("340.50", "failed")])
     assert books.case_kinds(desk.app) == [CaseKind.REFUND_FAILED]
     assert "задерживается" in plain(ira.get("/dashboard/").text)
-    assert "возврат 340,50 ₽ задерживается" in plain(ira.get("/dashboard/payments").text)
+    assert "Возврат 340,50 ₽ задерживается" in plain(ira.get("/dashboard/payments").text)
     later(desk, "1m")
     assert "Возврат 340,50 ₽ задерживается" in [plain(subject) for subject in subjects(desk)]
     later(desk, "3d")
@@ -200,7 +200,7 @@ def test_yookassa_takes_its_time(desk: Desk, outcome: str, ends: str) -> None:
     give_back(desk, order, "990.00")
     desk.work()
     assert rows(desk) == [("990.00", "pending")]
-    assert "возвращаем 990 ₽" in plain(ira.get("/dashboard/payments").text)
+    assert "Возвращаем 990 ₽" in plain(ira.get("/dashboard/payments").text)
 
     later(desk, "1h")
 
