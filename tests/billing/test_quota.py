@@ -383,7 +383,7 @@ def test_what_the_letters_say(app: Flask, now: datetime) -> None:
 
     words = [letter.text.replace("\xa0", " ") for letter in letters]
     low, spent, low_before_another, spent_before_another = words
-    assert letters[0].subject == "Использовано 80 % писем: тариф «Про»"
+    assert letters[0].subject == "Использовано 80\N{NO-BREAK SPACE}% писем: тариф «Про»"
     assert letters[1].subject == "Письма закончились: тариф «Про»"
     assert "Осталось: 150 писем из 1 000\nДействуют до: 22 декабря 2026, 15:00 МСК" in low
     assert "Новые письма появятся со следующим оплаченным сроком." in low
