@@ -24,6 +24,9 @@ PAGES = {
     "register": "/admin/register/?period=year",
     "payments": "/admin/payments/",
     "refused": "/admin/payments/?flt0_status=failed&flt0_gateway=yookassa",
+    "a card": "/admin/payments/?flt0_last4=0007",
+    "undecided": "/admin/payments/?flt0_status=unknown",
+    "long ago": "/admin/payments/?flt0_paid-since={half}&flt0_paid-until={half}&flt0_fee=0",
 }
 #: Those that count.
 NUMBERS = tuple(name for name, address in PAGES.items() if "statistics" in address or "register" in address)

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 
 WIDTH, HEIGHT = 720, 220
 _LEFT, _RIGHT, _TOP, _BOTTOM = 64, 8, 12, 28
-_MOST_LABELS = 8
+_MOST_LABELS = 13
 _LINES = 4
 
 
@@ -67,10 +67,53 @@ def bars(title: str, what: str, labels: Sequence[str], series: Sequence[Series],
     drawn = []
     for place, one in enumerate(series):
         for n, value in enumerate(one.values):
-            height = int(max(Decimal(0), Decimal(value)) * (HEIGHT - _TOP - _BOTTOM) / highest)
             x = _LEFT + int(n * room + room / 10) + place * width
-            told = f"{labels[n]}: {one.name} — {_grouped(value)}"
-            drawn.append(Bar(x, HEIGHT - _BOTTOM - height, width, height, one.kind, told))
+            drawn.append(_bar(x, width, Decimal(0), value, highest, one, labels[n]))
+    return _chart(title, what, labels, series, drawn, highest)
+
+
+def stacked(title: str, what: str, labels: Sequence[str], series: Sequence[Series]) -> Chart:
+    """One bar for each label, its parts one upon the other, the first of *series* lowest."""
+    sums = [sum((max(Decimal(0), Decimal(v)) for v in values), Decimal(0)) for values in _across(series)]
+    highest = _round_up(max(sums, default=Decimal(0)))
+    room = (WIDTH - _LEFT - _RIGHT) / max(1, len(labels))
+    width = max(1, int(room * 7 / 10))
+    drawn = []
+    for n, values in enumerate(_across(series)):
+        x, below = _LEFT + int(n * room + room * 3 / 20), Decimal(0)
+        for one, value in zip(series, values, strict=True):
+            drawn.append(_bar(x, width, below, value, highest, one, labels[n]))
+            below += max(Decimal(0), Decimal(value))
+    return _chart(title, what, labels, series, drawn, highest)
+
+
+def _across(series: Sequence[Series]) -> Iterator[tuple[Decimal | int, ...]]:
+    return zip(*(one.values for one in series), strict=True)
+
+
+def _bar(
+    x: int, width: int, below: Decimal, value: Decimal | int, highest: Decimal, one: Series, label: str
+) -> Bar:
+    """What is there is seen, however little it is."""
+    floor, ceiling = _height(below, highest), _height(below + max(Decimal(0), Decimal(value)), highest)
+    height = max(ceiling - floor, 1 if value > 0 else 0)
+    told = f"{label}: {one.name} — {_grouped(value)}"
+    return Bar(x, HEIGHT - _BOTTOM - floor - height, width, height, one.kind, told)
+
+
+def _height(value: Decimal, highest: Decimal) -> int:
+    return int(value * (HEIGHT - _TOP - _BOTTOM) / highest)
+
+
+def _chart(
+    title: str,
+    what: str,
+    labels: Sequence[str],
+    series: Sequence[Series],
+    drawn: list[Bar],
+    highest: Decimal,
+) -> Chart:
+    room = (WIDTH - _LEFT - _RIGHT) / max(1, len(labels))
     every = max(1, -(-len(labels) // _MOST_LABELS))
     across = [Mark(_LEFT + int(n * room + room / 2), text) for n, text in enumerate(labels) if n % every == 0]
     upward = [
@@ -81,10 +124,10 @@ def bars(title: str, what: str, labels: Sequence[str], series: Sequence[Series],
 
 
 def _round_up(value: Decimal) -> Decimal:
-    """The next of 4, 8, 12, 20, 40, 80, 120, 200 …, so that a fourth of it is a round number too."""
+    """The next of 4, 8, 12, 16, 20 … 32, 40, 80, 120 …, so that a fourth of it is a round number too."""
     scale = Decimal(1)
     while True:
-        for step in (4, 8, 12, 20):
+        for step in (4, 8, 12, 16, 20, 24, 28, 32):
             if value <= step * scale:
                 return step * scale
         scale *= 10

@@ -45,7 +45,9 @@ class NumbersRoom(Room):
         return str(self.get_url(".index", period=name, **kept))
 
     def is_preset(self, name: str, question: Question) -> bool:
-        """Whether these are the days that are looked at."""
+        """Whether these are the days that are looked at; of two names for them, the one that was clicked."""
+        if (asked := request.args.get("period")) in dict(PRESETS):
+            return name == asked
         return preset(name, figures.calendar().day(clock.now())) == (question.since, question.until)
 
     def file_url(self, key: str, decimal: str = "comma") -> str:

@@ -116,13 +116,14 @@ def gateways(numbers: Numbers) -> Sheet:
 
 
 def _chart(numbers: Numbers, parts: list[Takings]) -> Chart:
-    return charts.bars(
-        "Поступило, возвращено, удержано",
-        "Столбцы по дням, неделям или месяцам; те же числа стоят в таблице ниже.",
+    return charts.stacked(
+        "Куда ушло поступившее",
+        "Столбец — всё, что поступило за день, неделю или месяц: сколько из него осталось, сколько удержали "
+        "шлюзы и сколько возвращено. Те же числа стоят в таблице ниже.",
         [links.short(numbers, begins) for begins in numbers.parts()],
         [
-            Series("поступило", "main", [one.captured.amount for one in parts]),
+            Series("осталось", "main", [one.net for one in parts]),
+            Series("комиссия, насколько известна", "quiet", [one.fee.amount for one in parts]),
             Series("возвращено", "back", [one.refunded.amount for one in parts]),
-            Series("комиссия (известная)", "quiet", [one.fee.amount for one in parts]),
         ],
     )
