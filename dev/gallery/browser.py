@@ -29,6 +29,7 @@ FLAGS = (
     "--disable-sync",
     "--force-color-profile=srgb",
     "--font-render-hinting=none",
+    "--lang=ru",
 )
 NAMES = ("chromium", "chromium-browser", "google-chrome")
 #: What the console says of an answer that a scene means to get.

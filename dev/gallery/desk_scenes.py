@@ -82,6 +82,7 @@ def _pages() -> Iterator[Scene]:
             name=f"desk-{room.replace('_', '-')}",
             title=f"Управление: {title}",
             endpoint=f"desk_{room}.{index}",
+            values={"kind": "live"} if room == "statistics" else None,
             who="owner",
         )
 

@@ -121,7 +121,7 @@ _OWN = (
         name="desk-statistics-year",
         title="Управление: статистика за год",
         endpoint="desk_statistics.index",
-        values={"period": "year"},
+        values={"period": "year", "kind": "live"},
         who="viewer",
     ),
     Scene(

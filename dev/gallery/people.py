@@ -73,6 +73,7 @@ def today(world: World) -> None:
     world.shop.control("pay", gateway="cloudpayments", transaction_id=declined, card="4444444444444444")
     world.shop.settle()
     _letters_are_sent(world)
+    world.shop.settle()
 
 
 def _post(world: World, name: str, path: str, **form: str) -> None:

@@ -151,7 +151,7 @@ def _two_factor_page(trouble: PortalError | None = None) -> str:
 def _picture(address: str) -> Markup:
     """The square that the phone reads, drawn here: the secret goes to nobody else."""
     drawn = segno.make(address, error="m").svg_inline(
-        scale=5, border=3, dark="#000", light="#fff", title="QR"
+        border=3, dark="#000", light="#fff", title="QR", omitsize=True
     )
     return Markup(drawn)  # noqa: S704 - segno draws rectangles; the address is in their places, not in the text
 
