@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
 from typing import Any
 
 from flask import abort, flash, redirect, request, url_for
@@ -25,7 +26,7 @@ from portal.admin.words import badge, cell, word
 from portal.billing import chargebacks, giving_back, on_behalf, refunds
 from portal.billing import story as stories
 from portal.database import db
-from portal.errors import PortalError
+from portal.errors import InvalidRequest, PortalError
 from portal.gateways import declines
 from portal.models import (
     BillingMode,
@@ -127,7 +128,7 @@ class Payments(Chargebacks, Rows):
         allowed = giving_back.allowance(db.session(), present.user(), clock.now())
 
         def give(reason: str, form_key: str) -> str:
-            typed = request.form.get("amount", "") if request.form.get("how") == "part" else left
+            typed = _how_much(request.form.get("how", ""), request.form.get("amount", "").strip(), left)
             number = giving_back.give_back(
                 payment.id, typed, present.user(), present.actor(), reason, form_key, clock.now()
             )
@@ -156,6 +157,15 @@ def _asked_for() -> Payment:
     if found is None:
         abort(404)
     return found
+
+
+def _how_much(how: str, typed: str, left: Decimal) -> str | Decimal:
+    """All that is left, or the part that was typed; what can be understood both ways is asked again."""
+    if how not in {"all", "part"}:
+        raise InvalidRequest("Выберите, сколько вернуть: всё или часть.")
+    if how == "all" and typed:
+        raise InvalidRequest("Выбрано «Всё», но написана сумма части. Сотрите её или выберите «Часть».")
+    return typed if how == "part" else left
 
 
 def _facts(row: Payment, left: Any, customers: Any) -> list[tuple[str, Any]]:
