@@ -20,6 +20,7 @@ from portal.admin import bodies, change_words, envelopes
 from portal.admin.access import needs
 from portal.admin.filters import Exactly, OneOf, Since, Until
 from portal.admin.rows import Rows
+from portal.admin.verdict_words import verdict
 from portal.admin.words import cell, word
 from portal.billing import replay, replaying
 from portal.billing.replaying import Range
@@ -65,6 +66,8 @@ class Events(Rows):
         """What is done waits for no other try."""
         if name == "next_attempt_at" and row.status is not EventStatus.RECEIVED:
             return cell(None)
+        if name == "verdict":
+            return cell(verdict(row.verdict))
         return super().shown(row, name)
 
     def body(self, event: WebhookEvent) -> list[bodies.Line] | None:
@@ -153,7 +156,9 @@ class Events(Rows):
         return self._page("replay_progress", replay=row)
 
     def _page(self, name: str, **more: Any) -> str:
-        page: str = self.render(f"admin/events/{name}.html", word=word, words=change_words, **more)
+        page: str = self.render(
+            f"admin/events/{name}.html", word=word, words=change_words, verdict=verdict, **more
+        )
         return page
 
 

@@ -16,6 +16,7 @@ from portal.admin.acts import Act, carried_out
 from portal.admin.filters import Customer, OneOf, Since, Until, YesNo
 from portal.admin.rows import Rows
 from portal.admin.story import LETTERS, said
+from portal.admin.words import cell
 from portal.billing import on_behalf
 from portal.database import db
 from portal.models import Channel, Notification, Role, User
@@ -38,7 +39,9 @@ class Letters(Rows):
     )
 
     def shown(self, row: Any, name: str) -> Any:
-        """Kinds by their words."""
+        """Kinds by their words; what was sent waits for no other try."""
+        if name == "next_attempt_at" and row.sent_at is not None:
+            return cell(None)
         return said(name, row.kind) if name == "kind" else super().shown(row, name)
 
     def more(self, row: Any) -> dict[str, Any]:

@@ -11,6 +11,7 @@ from flask import url_for
 
 from portal.admin.act_words import ACTS
 from portal.admin.moments import clock_time, day
+from portal.admin.verdict_words import verdict
 from portal.admin.words import cell, word
 from portal.billing.story import Line
 from portal.gateways import declines
@@ -87,7 +88,7 @@ def _event(line: Line, _gateway: GatewayName) -> Told:
     row = line.row
     state = word(row.status)
     again = f", попыток {row.attempts}" if row.attempts > 1 else ""
-    detail = f"{state.text}{again}. {row.verdict or row.last_error or ''}".strip()
+    detail = f"{state.text}{again}. {verdict(row.verdict) or row.last_error or ''}".strip()
     where = page_of("webhook_events", row.id)
     return Told(line.at, f"Уведомление «{row.kind}»", detail, where, state.kind)
 

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import ast
+import re
+from pathlib import Path
 from typing import Any
 
 import pytest
 from werkzeug.datastructures import Headers
 
 from portal import clock
+from portal.admin.verdict_words import verdict
 from portal.billing import audit, inbox, replay, replaying
 from portal.billing.audit import Subject
 from portal.database import CallInsideTransaction, db, rehearsal, transaction
@@ -248,3 +252,23 @@ def test_headers_are_kept_as_text() -> None:
         "X-Signature": "ffffffff…",
         "proved by": "X-Signature",
     }
+
+
+def test_every_verdict_is_told_in_words() -> None:
+    """Whatever the code says of a notification is read at the desk in Russian, its states too."""
+    said = {"refund booked", "refund already booked", "refund above the captured sum"}
+    for file in (Path(__file__).parents[3] / "portal" / "billing").glob("*.py"):
+        for call in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+            if isinstance(call, ast.Call) and ast.unparse(call.func).endswith("Settlement"):
+                said |= {found.value for found in call.args[1:2] if isinstance(found, ast.Constant)}
+    assert len(said) > 25
+    latin = {text: verdict(text) for text in said if not re.search("[а-я]", verdict(text))}
+    assert not latin
+    for text, told in (
+        ("already failed", "уже отклонён"),
+        ("a refusal after it succeeded", "отказ, когда платёж уже оплачен"),
+        ("event deal.closed is not ours", "событие «deal.closed» нас не касается"),
+        ("second_capture", "вторая оплата заказа"),
+        ("what nobody has written yet", "what nobody has written yet"),
+    ):
+        assert verdict(text) == told
