@@ -30,6 +30,13 @@ control_socket_disable = True
 # five milliseconds, several times in a request, are what a slow answer is made of.
 _TURN = 0.0005
 
+# Gunicorn's own words go through the portal's log (portal/logs.py), one JSON object a line: the application
+# is loaded before the first of them, and has put its handler at the root.
+logconfig_dict = {
+    "root": {"level": "WARNING", "handlers": []},
+    "loggers": {"gunicorn.error": {"handlers": [], "propagate": True}},
+}
+
 
 def when_ready(_server: object) -> None:
     """Leave what the application consists of out of every later search for garbage, and shared."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import os
 import runpy
 import subprocess
@@ -10,6 +11,8 @@ import sys
 from pathlib import Path
 
 import click
+import gunicorn.config
+import gunicorn.glogging
 import pytest
 from flask import Flask
 
@@ -80,6 +83,22 @@ def test_the_demo_accounts_are_refused_in_production(context: Flask, monkeypatch
 
     with pytest.raises(ConfigError, match=r"demo accounts \(admin@example\.com, demo@example\.com\)"):
         demo.refuse_in_production()
+
+
+def test_gunicorns_own_words_are_lines_of_the_portals_log() -> None:
+    """Where the portal writes one JSON object a line, gunicorn does."""
+    record = logging.getLogger("gunicorn.error")
+    root = logging.getLogger()
+    before, roots = (record.handlers[:], record.propagate), (root.handlers[:], root.level)
+    try:
+        config = gunicorn.config.Config()
+        config.set("logconfig_dict", runpy.run_path(str(ROOT / "gunicorn.conf.py"))["logconfig_dict"])
+        assert gunicorn.glogging.Logger(config).error_log is record
+        assert (record.handlers, record.propagate) == ([], True)
+    finally:
+        record.handlers, record.propagate = before
+        root.handlers = roots[0]
+        root.setLevel(roots[1])
 
 
 @pytest.mark.parametrize(
