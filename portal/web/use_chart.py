@@ -7,6 +7,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import date
 
+from portal import written
 from portal.billing.daily_use import DailyUse
 
 #: Units of the drawing: a day is so wide, the plot so high.
@@ -20,10 +21,11 @@ _LEAST = 2
 
 @dataclass(frozen=True, slots=True)
 class Bar:
-    """One day: where its bar stands and what it says. A height of 0 is no bar."""
+    """One day: where its bar stands and what it says, written once. A height of 0 is no bar."""
 
-    day: date
+    name: str
     quantity: int
+    letters: str
     left: int
     x: int
     y: int
@@ -58,7 +60,8 @@ def drawn(use: DailyUse) -> Chart:
 def _bar(n: int, day: date, quantity: int, top: int, today: date) -> Bar:
     high = max(_LEAST, quantity * HEIGHT // top) if quantity else 0
     left, foot = n * DAY, _FOOT if high else 0
-    return Bar(day, quantity, left, left + _GAP // 2, HEIGHT - high, high + foot, day == today)
+    name, letters = written.calendar_day(day), written.letters(quantity)
+    return Bar(name, quantity, letters, left, left + _GAP // 2, HEIGHT - high, high + foot, day == today)
 
 
 def _round_up(largest: int) -> int:
