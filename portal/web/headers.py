@@ -16,6 +16,7 @@ from flask_login import current_user
 from config import Config
 from portal import running
 from portal.gateways.yookassa.hosts import is_payment_page
+from portal.wording import language
 
 #: A year: browsers that have seen https keep to it.
 HSTS = "max-age=31536000"
@@ -119,6 +120,9 @@ def _dress(response: Response) -> Response:
     headers.setdefault("Permissions-Policy", _permissions(widget=widget))
     if _config().secure:
         headers.setdefault("Strict-Transport-Security", HSTS)
+    if is_page:
+        headers.setdefault("Content-Language", language())
+        response.vary.add("Cookie")  # the language among other things
     _dress_for_caches(response, is_page=is_page)
     return response
 

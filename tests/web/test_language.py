@@ -40,7 +40,8 @@ def test_an_english_browser_sees_russian(app: Flask) -> None:
     """What a browser accepts is not what its owner chose."""
     page = Browser(app).get("/plans", headers=ENGLISH)
 
-    assert tongue(page.text) == "ru"
+    assert tongue(page.text) == page.headers["Content-Language"] == "ru"
+    assert "Cookie" in page.headers["Vary"]
     assert "Тарифы" in page.text
 
 
