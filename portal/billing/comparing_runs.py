@@ -18,7 +18,7 @@ from portal import clock, jobs, running
 from portal.billing import audit, doors
 from portal.billing.audit import Actor, Subject
 from portal.billing.comparing import Comparison
-from portal.database import changed, db, transaction
+from portal.database import changed, db, glance, transaction
 from portal.errors import InvalidRequest
 from portal.gateways.base import GatewayError
 from portal.models import ReconciliationDay, ReconciliationLine, ReconciliationRun, Remedy, RunOrigin, Setting
@@ -71,7 +71,7 @@ def order_daily(now: datetime) -> int | None:
     """
     local = now.astimezone(_zone())
     today = local.date()
-    if local.hour < HOUR:
+    if local.hour < HOUR or _is_ordered(today):
         return None
     with transaction() as session:
         first = insert(_settings).values(name=MARK, value=today.isoformat(), updated_at=now)
@@ -82,6 +82,13 @@ def order_daily(now: datetime) -> int | None:
             return None
         since = today - timedelta(days=DAYS_BACK)
         return _write(session, RunOrigin.SCHEDULE, "", since, today - timedelta(days=1), now)
+
+
+def _is_ordered(today: date) -> bool:
+    """Whether this day has had its run, as at nearly every sweep."""
+    with glance() as connection:
+        last = connection.execute(select(_settings.c.value).where(_settings.c.name == MARK)).scalar()
+    return last is not None and last >= today.isoformat()
 
 
 def begin(since: datetime, now: datetime) -> int:

@@ -8,7 +8,7 @@ from typing import Any
 
 from sqlalchemy import bindparam, func, select
 
-from portal.database import db, release
+from portal.database import glance, release
 from portal.models import (
     Channel,
     EventStatus,
@@ -73,8 +73,9 @@ _FOLLOWING = select(
 
 def due(now: datetime) -> frozenset[Work]:
     """The kinds of work of which something is due at *now*."""
-    moments = db.session.execute(_EARLIEST).one()
     release()
+    with glance() as connection:
+        moments = connection.execute(_EARLIEST).one()
     return frozenset(
         work for work, moment in zip(_WAITS_FOR, moments, strict=True) if moment is not None and moment <= now
     )
@@ -82,6 +83,7 @@ def due(now: datetime) -> frozenset[Work]:
 
 def next_due(now: datetime) -> datetime | None:
     """When the next thing falls due after *now*; ``None`` when nothing is waiting."""
-    moments = db.session.execute(_FOLLOWING, {"now": now}).one()
     release()
+    with glance() as connection:
+        moments = connection.execute(_FOLLOWING, {"now": now}).one()
     return min((moment for moment in moments if moment is not None), default=None)

@@ -19,7 +19,7 @@ from sqlalchemy.dialects.postgresql import insert
 
 from portal.billing import cases, chargebacks, doors, refund_news, settlement
 from portal.billing.settlement import Verdict
-from portal.database import changed, transaction
+from portal.database import changed, glance, transaction
 from portal.gateways.base import GatewayRejected, Outcome, PaymentSnapshot, RefundSnapshot
 from portal.gateways.cloudpayments import CloudPayments
 from portal.gateways.yookassa import YooKassa
@@ -70,8 +70,8 @@ def claim(now: datetime) -> list[Look]:
     looked = select(func.count()).where(
         _settings.c.name.in_([mark(name) for name in doors.are_open()]), _settings.c.updated_at > now - EVERY
     )
-    with transaction() as session:
-        if session.execute(looked).scalar_one() == len(doors.are_open()):
+    with glance() as connection:
+        if connection.execute(looked).scalar_one() == len(doors.are_open()):
             return []  # as at nearly every sweep
     return [Look(name, until - OVERLAP) for name in doors.are_open() if (until := _claim(name, now))]
 
