@@ -11,7 +11,7 @@ from tests.desk import PASSWORD, Desk
 
 
 @pytest.fixture
-def page(chromium: Browser, desk: Desk) -> Iterator[Page]:
+def page(chromium: Browser, desk: Desk, sockets: None) -> Iterator[Page]:
     """A new person's browser; whatever its console complains about fails the test at the end."""
     context = chromium.new_context(viewport={"width": 1280, "height": 900}, locale="ru-RU")
     context.set_default_timeout(20_000)

@@ -52,16 +52,13 @@ def periods(desk: Desk) -> list[Any]:
 
 def body(desk: Desk) -> str:
     """The text of the letter that came last."""
-    answer = requests.get(f"{desk.sandbox.url}/control/mailbox", params={"to": "ira@example.com"}, timeout=10)
-    return str(answer.json()["letters"][-1]["text"])
+    return str(desk.sandbox.letters("ira@example.com")[-1]["text"])
 
 
 def link(desk: Desk, what: str) -> str:
     """The path of the latest link of this kind (stop, pay) out of a letter."""
-    answer = requests.get(f"{desk.sandbox.url}/control/mailbox", params={"to": "ira@example.com"}, timeout=10)
-    found = [
-        one for letter in answer.json()["letters"] for one in letter["links"] if one.endswith(f"/{what}")
-    ]
+    letters = desk.sandbox.letters("ira@example.com")
+    found = [one for letter in letters for one in letter["links"] if one.endswith(f"/{what}")]
     return str(found[-1]).removeprefix(desk.url)
 
 

@@ -16,6 +16,8 @@ from tests.desk import Desk
 from tests.stories import books
 from tests.stories.weather import has_plan, held_by, later, orders, paid
 
+pytestmark = pytest.mark.usefixtures("sockets")
+
 GATEWAYS = ("cloudpayments", "yookassa")
 CARD = "5555555555554444"
 

@@ -8,8 +8,6 @@ from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any
 
-import requests
-
 from portal.gateways.base import Timeouts
 from tests.desk import Browser, Desk
 
@@ -21,7 +19,7 @@ def spoil(desk: Desk, gateway: str, operation: str, fault: str, times: int = 1) 
 
 def clear(desk: Desk) -> None:
     """No more spoilt answers."""
-    assert requests.delete(f"{desk.sandbox.url}/control/faults", timeout=10).ok
+    desk.sandbox.clear_faults()
 
 
 def later(desk: Desk, step: str) -> None:
@@ -35,8 +33,7 @@ def later(desk: Desk, step: str) -> None:
 
 def subjects(desk: Desk, to: str = "ira@example.com") -> list[str]:
     """The subjects of the letters that this person got, oldest first."""
-    mailbox = requests.get(f"{desk.sandbox.url}/control/mailbox", params={"to": to}, timeout=10).json()
-    return [str(letter["subject"]) for letter in mailbox["letters"]]
+    return [str(letter["subject"]) for letter in desk.sandbox.letters(to)]
 
 
 def orders(browser: Browser, gateway: str) -> list[Any]:

@@ -6,10 +6,10 @@ from collections.abc import Callable
 
 import pytest
 
-from portal.accounts import operators
+from portal.accounts import operators, sign_in
 from portal.billing.audit import COMMAND_LINE
 from portal.clock import now
-from portal.models import Role
+from portal.models import Role, User
 from tests.desk import PASSWORD, Browser, Desk
 
 
@@ -19,11 +19,12 @@ def enter(desk: Desk) -> Callable[[Role], Browser]:
 
     def entered(role: Role) -> Browser:
         email = f"{role.value}@example.com"
-        with desk.app.app_context():
+
+        def verb() -> User:
             operators.create(email, PASSWORD, role, COMMAND_LINE, now())
-        browser = desk.browser()
-        assert browser.send("/login", email=email, password=PASSWORD).ok
-        return browser
+            return sign_in.verify(email, PASSWORD, "127.0.0.1")
+
+        return desk.let_in(verb)
 
     return entered
 

@@ -7,9 +7,10 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from portal import clock
-from portal.billing import comparing_runs, invariants, lookback, reconciliation
+from portal.billing import comparing_runs, lookback, reconciliation
 from portal.models import GatewayName
 from tests.desk import Browser, Desk
+from tests.laws import violations
 from tests.stories import books
 from tests.stories.weather import later, paid, spoil
 from tests.web.desk.forms import act, form_key, press
@@ -41,7 +42,7 @@ def looked(desk: Desk) -> lookback.Findings:
 
 def laws(desk: Desk) -> list[str]:
     with desk.app.app_context():
-        return [one.invariant.name for one in invariants.violations(clock.now())]
+        return [one.invariant.name for one in violations(clock.now())]
 
 
 def today(desk: Desk) -> str:
