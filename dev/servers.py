@@ -179,6 +179,7 @@ class Postgres:
         }
         if not self.durable:
             settings |= {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off"}
+            settings |= {"max_connections": "400"}  # a pool for each of many processes that test at once
         return [part for name, value in settings.items() for part in ("-c", f"{name}={value}")]
 
     def _wait(self, data: Path, seconds: float) -> None:

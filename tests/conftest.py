@@ -22,10 +22,13 @@ _OPEN_AGAIN = pytest.StashKey[Callable[[], None]]()
 LONGEST = (
     "tests/dev/test_run.py",
     "tests/crash/",
-    "tests/stories/",
     "tests/browser/",
+    "tests/billing/test_price_moves.py",
+    "tests/stories/",
     "tests/sandbox/test_cloudpayments_widget",
     "tests/dev/",
+    "tests/web/desk/",
+    "tests/billing/",
 )
 
 

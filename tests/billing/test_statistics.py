@@ -63,7 +63,7 @@ def register_agrees(question: Question, now: datetime) -> None:
 
 # A seed that fails is told as it is: another one that is smaller tells no more.
 @settings(
-    max_examples=20,
+    max_examples=12,
     deadline=None,
     phases=(Phase.explicit, Phase.generate),
     suppress_health_check=[HealthCheck.function_scoped_fixture],

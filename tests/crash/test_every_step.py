@@ -31,8 +31,8 @@ def in_turn(flows: tuple[Flow, ...]) -> list[Flow]:
 
 
 SOME = (
-    dict.fromkeys(FLOWS, 4)
-    | dict.fromkeys(in_turn(REFUND_FLOWS), 3)
+    dict.fromkeys(FLOWS, 3)
+    | dict.fromkeys(in_turn(REFUND_FLOWS), 2)
     | dict.fromkeys(in_turn(RENEWAL_FLOWS), 2)
 )
 ALL = tuple(SOME)

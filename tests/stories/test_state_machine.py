@@ -23,7 +23,7 @@ from tests.stories.game_of_renewals import Letters
 
 DEEP = os.environ.get("STATE_MACHINE") == "deep"
 GAMES = settings(
-    max_examples=300 if DEEP else 6,
+    max_examples=300 if DEEP else 4,
     stateful_step_count=60 if DEEP else 30,
     derandomize=not DEEP,
     print_blob=True,
