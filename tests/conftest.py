@@ -6,6 +6,7 @@ import gc
 from collections.abc import Callable
 from typing import Any
 
+import hypothesis
 import pytest
 
 from tests.network import close_to_the_outside
@@ -13,6 +14,12 @@ from tests.servers import Servers
 
 # The portal's own fixtures, and a browser.
 pytest_plugins = ["tests.desk", "tests.chromium"]
+
+# How quickly a busy machine thinks of an example, and tries it, says nothing about what is tried.
+hypothesis.settings.register_profile(
+    "suite", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow]
+)
+hypothesis.settings.load_profile("suite")
 
 _SERVERS = pytest.StashKey[Servers]()
 _OPEN_AGAIN = pytest.StashKey[Callable[[], None]]()
