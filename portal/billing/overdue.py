@@ -163,7 +163,7 @@ def _overdue(session: Session, live: Subscription, now: datetime) -> Overdue | N
         plan=plan,
         amount=consent.amount,
         method=method,
-        reason=declines.explain(refused.gateway.value, refused.failure_code).message,
+        reason=declines.explain(refused.gateway.value, refused.failure_code).whole,
         starts_at=ends_at,
         ends_at=ends_at + period,
         access_until=live.grace_until or ends_at,

@@ -44,6 +44,11 @@ class Decline:
         """Whether the sentence says itself what became of the money; elsewhere that is said beside it."""
         return "деньги" in self.sentence.lower()
 
+    @property
+    def whole(self) -> str:
+        """The sentence with what became of the money, said by itself or behind it."""
+        return self.message if self.tells_of_money else say("%(why)s Деньги не списаны.", why=self.message)
+
 
 OURS: tuple[Decline, ...] = (
     Decline(

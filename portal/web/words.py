@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from portal import written
+from portal.gateways import declines
 from portal.models import Notification
 from portal.web import filters
 from portal.wording import say, say_many
@@ -38,6 +39,10 @@ def _money(facts: Mapping[str, Any]) -> str:
     return written.money(facts["amount"], facts["currency"])
 
 
+def _why(facts: Mapping[str, Any]) -> str:
+    return declines.explain(facts["gateway"], facts.get("failure_code") or "unknown").whole
+
+
 def _payment_succeeded(facts: Mapping[str, Any]) -> Words:
     title = say("Тариф «%(title)s» оплачен", title=facts["plan_title"])
     if not facts.get("ends_at"):
@@ -47,10 +52,7 @@ def _payment_succeeded(facts: Mapping[str, Any]) -> Words:
 
 
 def _payment_failed(facts: Mapping[str, Any]) -> Words:
-    why = filters.decline(facts.get("failure_code"), facts["gateway"])
-    if not filters.tells_of_money(facts.get("failure_code"), facts["gateway"]):
-        why = say("%(why)s Деньги не списаны.", why=why)
-    return "bad", say("Платёж %(sum)s не прошёл", sum=_money(facts)), why
+    return "bad", say("Платёж %(sum)s не прошёл", sum=_money(facts)), _why(facts)
 
 
 def _refunded(facts: Mapping[str, Any]) -> Words:
@@ -101,8 +103,7 @@ def _renewed(facts: Mapping[str, Any]) -> Words:
 
 
 def _renewal_failed(facts: Mapping[str, Any]) -> Words:
-    why = filters.decline(facts.get("failure_code"), facts["gateway"])
-    again = facts.get("next_try_at")
+    why, again = _why(facts), facts.get("next_try_at")
     if again:
         text = say("%(why)s Попробуем ещё раз %(when)s.", why=why, when=written.moment(again))
     else:
