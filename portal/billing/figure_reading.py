@@ -31,7 +31,7 @@ ALWAYS = 2
 MOST_WAITING = 7
 #: Stretches of days that are counted one by one; what lies scattered more widely is counted with what lies
 #: between.
-MOST_STRETCHES = 6
+MOST_STRETCHES = 12
 #: Days that lie apart by no more than this are always counted together with those between them.
 GAP = 7
 

@@ -95,8 +95,9 @@ def read(question: Question, now: datetime, *, whole: bool = False) -> Numbers:
     with figure_reading.snapshot() as connection:
         found = figure_reading.read(connection, question, now, unit=question.unit, whole=whole)
         lines = [line_of(row, question.unit) for row in found.rows]
-        due = any(line.detail == "unexplained" for line in lines)
-        unexplained = _unexplained(connection, question, now) if due else []
+        # Such days are never closed, so their lines come from the rows and say which day it was.
+        days = {row["day"] for row in found.rows if row["detail"] == "unexplained"}
+        unexplained = _unexplained(connection, question, days, now)
     before = None if found.before is None else _standing(found.before)
     return Numbers(question, now, lines, before, unexplained, found.missing)
 
@@ -117,20 +118,22 @@ def _standing(rows: list[dict[str, Any]]) -> dict[str, Tally]:
     return found
 
 
-def _unexplained(connection: Connection, question: Question, now: datetime) -> list[Unexplained]:
-    clock = figures.calendar()
-    asked = {
-        "since": clock.starts(question.since),
-        "until": min(clock.starts(question.until + figures.DAY), now),
-        "now": now,
-        "most": NAMED,
-    }
-    found = connection.execute(text(UNEXPLAINED), asked).mappings()
-    return [
-        Unexplained(row["subscription_id"], row["at"], row["amount"])
-        for row in found
-        if question.fits(dict(row))
-    ]
+def _unexplained(
+    connection: Connection, question: Question, days: set[date], now: datetime
+) -> list[Unexplained]:
+    """The latest of them by name, looked for on the days that have any."""
+    clock, named = figures.calendar(), list[Unexplained]()
+    for stretch in figures.stretches(days):
+        if len(named) >= NAMED:
+            break
+        until = min(clock.starts(stretch.until), now)
+        asked = {"since": clock.starts(stretch.since), "until": until, "now": now, "most": NAMED - len(named)}
+        named += (
+            Unexplained(row["subscription_id"], row["at"], row["amount"])
+            for row in connection.execute(text(UNEXPLAINED), asked).mappings()
+            if question.fits(dict(row))
+        )
+    return named
 
 
 def _is(line: Line, only: dict[str, str]) -> bool:

@@ -137,6 +137,17 @@ def test_every_renewal_is_charged_or_explained(
     assert (ENDED.date() in closed) == (outcome not in still_open)
 
 
+def test_unexplained_renewals_are_looked_for_on_their_days(now: datetime) -> None:
+    """A year with one of them is not walked through for its name."""
+    a_due_renewal(rows.a_customer(now), (), None, {"charge_look_at": NOW - timedelta(days=1)})
+    figures.close_all(NOW)
+    with statements() as asked:
+        numbers = statistics.read(Question(TODAY - timedelta(days=364), TODAY, test=True), NOW)
+    assert [one.amount for one in numbers.unexplained] == [Decimal("500.00")]
+    looked = [values for statement, values in asked if "detail = 'unexplained'" in statement]
+    assert [one["until"] - one["since"] for one in looked] == [timedelta(days=1)]
+
+
 def test_nothing_is_due_without_an_agreement(now: datetime) -> None:
     """A plan bought once ends, and nobody expected a charge; nor where no agreement came into force."""
     user = rows.a_customer(now)
