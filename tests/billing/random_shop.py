@@ -201,11 +201,16 @@ class RandomShop:
     def _payment(self) -> dict[str, Any]:
         status = self.dice.choice((PaymentStatus.SUCCEEDED, PaymentStatus.SUCCEEDED, *PaymentStatus))
         paid, failed = status is PaymentStatus.SUCCEEDED, status is PaymentStatus.FAILED
-        begun, plan = self.moment(), self.dice.choice(rows_of(Plan))
+        begun, plan, user_id = self.moment(), self.dice.choice(rows_of(Plan)), self.dice.choice(self.users)
+        # One order of a customer and a plan is open at a time.
+        is_open = any(
+            one.status in _OPEN and not one.superseded_at and (one.user_id, one.plan_id) == (user_id, plan.id)
+            for one in rows_of(Payment)
+        )
         purpose = self.dice.choice((PaymentPurpose.PURCHASE, PaymentPurpose.PURCHASE, PaymentPurpose.BINDING))
         return {
             "transaction_id": str(uuid.uuid4()),
-            "user_id": self.dice.choice(self.users),
+            "user_id": user_id,
             "plan_id": plan.id,
             "gateway": self.dice.choice(list(GatewayName)),
             "gateway_payment_id": str(uuid.uuid4()) if paid else None,
@@ -227,7 +232,7 @@ class RandomShop:
             "checks": 0,
             "failure_code": self.dice.choice(_CODES) if failed else None,
             "refused_at": begun if self.dice.random() < 0.3 else None,
-            "superseded_at": begun if not paid and self.dice.random() < 0.9 else None,
+            "superseded_at": begun if not paid and (is_open or self.dice.random() < 0.9) else None,
             "created_at": begun,
             "expires_at": begun,
             "paid_at": self.moment() if paid else None,
