@@ -179,10 +179,10 @@ def release(session: Session, case: Case, decision: Decision) -> Mapping[str, An
 def end_plan(session: Session, case: Case, decision: Decision) -> Mapping[str, Any]:
     """Let the period of a payment whose money the bank took back count no more, and charge nothing again."""
     payment, now = _payment(session, case), decision.now
-    on_behalf.stop_here(session, payment.user_id, decision.actor, decision.reason, now)
+    on_behalf.stop_here(session, payment.user_id, decision.actor, decision.reason, now, tell=False)
     session.flush()
     subscriptions.revoke(session, payment, now)
-    facts = {"plan_title": payment.plan_title, "sums": [], "refunds": []}
+    facts = {"plan_title": payment.plan_title, "sums": [], "refunds": [], "bank_took_it": True}
     notices.announce(session, payment.user_id, "plan_canceled", f"plan_canceled:case:{case.id}", facts, now)
     return {"transaction_id": payment.transaction_id}
 

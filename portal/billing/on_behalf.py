@@ -73,8 +73,12 @@ def stop_renewal(user_id: int, actor: Actor, reason: str, now: datetime) -> bool
         return stop_here(session, user_id, actor, why, now)
 
 
-def stop_here(session: Session, user_id: int, actor: Actor, reason: str, now: datetime) -> bool:
-    """The same in the caller's transaction, under the customer's lock."""
+def stop_here(
+    session: Session, user_id: int, actor: Actor, reason: str, now: datetime, *, tell: bool = True
+) -> bool:
+    """The same in the caller's transaction, under the customer's lock; *tell* the customer of it, unless
+    they hear of more than that.
+    """
     live = choosing.live_subscription(session, user_id)
     if live is None or not live.auto_renew:
         return False
@@ -83,6 +87,8 @@ def stop_here(session: Session, user_id: int, actor: Actor, reason: str, now: da
     subject = Subject("user", user_id)
     told = {"auto_renew": False}
     audit.note(actor, "stop-renewal", subject, now, before=before, after=told, reason=reason)
+    if not tell:
+        return True
     ends_at = live.current_period_end.isoformat()
     facts = {"plan_title": subscriptions.last_period(session, live.id).plan_title, "ends_at": ends_at}
     key = f"renewal_stopped:{live.id}:{live.consent_id}"

@@ -79,6 +79,8 @@ def _plan_canceled(facts: Mapping[str, Any]) -> Words:
     sums = " + ".join(written.money(one["amount"], one["currency"]) for one in facts["sums"])
     if sums:
         text = say("Вернём %(sum)s тем же способом, которым вы платили.", sum=sums)
+    elif facts.get("bank_took_it"):
+        text = say("Ваш банк вернул вам деньги за него. Списаний больше не будет.")
     else:
         text = say("Списаний больше не будет.")
     return "info", say("Тариф «%(title)s» отменён", title=facts["plan_title"]), text

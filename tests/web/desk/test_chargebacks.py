@@ -6,6 +6,8 @@ from datetime import timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
+import requests
+
 from portal import clock
 from portal.billing import comparing_runs, lookback, reconciliation
 from portal.models import GatewayName
@@ -168,12 +170,33 @@ def test_the_plan_ends_with_it(desk: Desk, clerk: Browser, owner: Browser) -> No
     assert act(owner, where, **said).status_code == 303
     assert cases(desk) == [("chargeback", "taken", "990.00", "end_plan")]
     assert books.rows(desk.app, "SELECT 1 FROM purchased_plans WHERE revoked_at IS NOT NULL")
+    later(desk, "1m")
+    letter = letters(desk)[-1]
+    assert "Ваш банк вернул вам деньги за этот тариф" in letter
+    assert "Вы отменили" not in letter
+    assert "Возврата не будет" not in letter
     back = f"/admin/payments/chargeback-won/?id={number}"
     assert clerk.get(back).status_code == 403
     assert act(owner, back, reason=WHY).status_code == 303
     assert owner.get(back).status_code == 404
     assert books.rows(desk.app, "SELECT refunded_amount FROM payments")[0][0] == 0
     assert laws(desk) == []
+
+
+def test_the_customer_may_still_end_the_plan(desk: Desk, recurring: None) -> None:
+    """Before anybody decided: the page says that nothing goes back, and the click sends nothing back."""
+    ira = desk.customer()
+    order = ira.order("cloudpayments", recurring=True)
+    paid(desk, order)
+    disputed(desk, order)
+    looked(desk)
+    page = ira.get("/dashboard/cancel")
+    assert page.status_code == 200
+    assert ira.send("/dashboard/cancel").ok
+    desk.settle()
+    assert len(books.rows(desk.app, BOOKED)) == 1
+    assert desk.sandbox.ledger()["refunds"] == []
+    assert books.rows(desk.app, "SELECT 1 FROM purchased_plans WHERE revoked_at IS NOT NULL")
 
 
 WRONG = (
@@ -196,6 +219,14 @@ def test_what_a_letter_cannot_say(desk: Desk, clerk: Browser) -> None:
         assert (answer.status_code, "Ничего не сделано" in answer.text) == (400, True), wrong
     assert books.rows(desk.app, BOOKED) == []
     assert cases(desk) == []
+
+
+def letters(desk: Desk) -> list[str]:
+    """What the customer read, oldest first."""
+    mailbox = requests.get(
+        f"{desk.sandbox.url}/control/mailbox", params={"to": "ira@example.com"}, timeout=10
+    )
+    return [str(letter["text"]) for letter in mailbox.json()["letters"]]
 
 
 def _first_case(desk: Desk) -> str:
