@@ -182,14 +182,6 @@ def _card_expires(facts: Mapping[str, Any]) -> Words:
     return "wait", title, text
 
 
-def _card_elsewhere(facts: Mapping[str, Any]) -> Words:
-    if facts["lead_to"] == "yookassa":
-        text = say("Сохраните её в ЮKassa. Если ничего не делать, продление пройдёт, как раньше.")
-    else:
-        text = say("Сохраните её на этом сайте. Если ничего не делать, продление пройдёт, как раньше.")
-    return "info", say("Сохраните карту ещё раз"), text
-
-
 def _plan_changed(facts: Mapping[str, Any]) -> Words:
     return _CHANGES[facts["what"]](facts)
 
@@ -288,7 +280,6 @@ _WORDS: Mapping[str, Callable[[Mapping[str, Any]], Words]] = {
     "renewal_failed": _renewal_failed,
     "plan_ends": _plan_ends,
     "plan_ended": _plan_ended,
-    "card_elsewhere": _card_elsewhere,
     "card_expires": _card_expires,
     "price_changes": _price_changes,
     "price_stays": _price_stays,
