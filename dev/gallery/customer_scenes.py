@@ -146,6 +146,27 @@ _METHODS = (
 )
 _HISTORY = (
     Scene(name="history", title="История платежей", endpoint="dashboard.payments", who="mark"),
+    Scene(
+        name="history-narrowed",
+        title="История: только отказы ЮKassa",
+        endpoint="dashboard.payments",
+        values={"status": "failed", "gateway": "yookassa"},
+        who="mark",
+    ),
+    Scene(
+        name="history-nothing",
+        title="История: под условия ничего не подошло",
+        endpoint="dashboard.payments",
+        values={"to": "2020-01-01"},
+        who="mark",
+    ),
+    Scene(
+        name="history-print",
+        title="История для печати",
+        endpoint="dashboard.payments",
+        values={"format": "print"},
+        who="mark",
+    ),
     Scene(name="history-short", title="История: отказ", endpoint="dashboard.payments", who="viktor"),
     Scene(name="history-empty", title="История пуста", endpoint="dashboard.payments", who="lena"),
     Scene(name="account", title="Аккаунт", endpoint="accounts.account", who="anna"),

@@ -197,3 +197,27 @@ def gets_paid(page: Page, world: World) -> None:
 def yookassa_first(world: World) -> Any:
     """YooKassa is offered first."""
     return world.with_settings(first_gateway="yookassa")
+
+
+def binding(world: World) -> dict[str, str]:
+    """The address of an order of one rouble, by which a card is saved at CloudPayments."""
+    world.people["rita"].send("/dashboard/payment-methods/add", gateway="cloudpayments")
+    return {"transaction_id": world.last_payment("rita")}
+
+
+def bound(world: World) -> dict[str, str]:
+    """The same once it is paid and the rouble is on its way back."""
+    found = binding(world)
+    world.shop.control("pay", gateway="cloudpayments", card="5555555555554444", **found)
+    return found
+
+
+def over(world: World) -> dict[str, str]:
+    """The address of an order whose time is over and that nobody paid."""
+    order = world.order("ulyana", "cloudpayments", "START_MONTHLY")
+    world.sql(
+        "UPDATE payments SET created_at = created_at - interval '2 days', expires_at = expires_at -"
+        " interval '2 days' WHERE transaction_id = :order",
+        order=order,
+    )
+    return {"transaction_id": order}

@@ -109,6 +109,28 @@ _RESULTS: tuple[Scene, ...] = (
         who="viktor",
     ),
     Scene(
+        name="payment-binding",
+        title="Оплата: привязка карты за рубль",
+        endpoint="payment.show",
+        values=do.binding,
+        who="rita",
+        act=do.close_form,
+    ),
+    Scene(
+        name="result-bound",
+        title="Результат: карта привязана",
+        endpoint="payment.come_back",
+        values=do.bound,
+        who="rita",
+    ),
+    Scene(
+        name="result-over",
+        title="Результат: заказ истёк",
+        endpoint="payment.come_back",
+        values=do.over,
+        who="ulyana",
+    ),
+    Scene(
         name="payment-yookassa",
         title="Переход к оплате в ЮKassa",
         endpoint="payment.show",
