@@ -148,9 +148,9 @@ _HISTORY = (
     Scene(name="history", title="История платежей", endpoint="dashboard.payments", who="mark"),
     Scene(
         name="history-narrowed",
-        title="История: только отказы ЮKassa",
+        title="История: только оплаченное через ЮKassa",
         endpoint="dashboard.payments",
-        values={"status": "failed", "gateway": "yookassa"},
+        values={"status": "paid", "gateway": "yookassa"},
         who="mark",
     ),
     Scene(

@@ -87,6 +87,16 @@ def renewal_token(world: World, name: str) -> dict[str, Any]:
 
 
 @contextmanager
+def _limits(world: World) -> Iterator[None]:
+    """Tries are counted, as in production."""
+    world.app.config["RATELIMIT_ENABLED"] = True
+    try:
+        yield
+    finally:
+        world.app.config["RATELIMIT_ENABLED"] = False
+
+
+@contextmanager
 def _broken_plans(world: World) -> Iterator[None]:
     """The page of plans fails as nobody foresaw."""
     view = world.app.view_functions["plans.index"]
@@ -203,5 +213,11 @@ SCENES = (
         during=_broken_plans,
         status=500,
     ),
-    Scene(name="error-429", title="Слишком часто", endpoint="accounts.login", act=_too_often),
+    Scene(
+        name="error-429",
+        title="Слишком часто",
+        endpoint="accounts.login",
+        act=_too_often,
+        during=_limits,
+    ),
 )
