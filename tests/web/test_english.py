@@ -216,6 +216,7 @@ MOST: dict[str, Any] = {
     "access_until": MOMENT,
     "amount": "990.00",
     "at": MOMENT,
+    "bank_took_it": True,
     "base_url": "https://shop.example",
     "charge_at": MOMENT,
     "credit": "495.00",
@@ -258,6 +259,7 @@ MOST: dict[str, Any] = {
     "whole": False,
 }
 LEAST = MOST | {
+    "bank_took_it": False,
     "charge_at": None,
     "ended": False,
     "lead_to": "cloudpayments",
