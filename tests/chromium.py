@@ -7,7 +7,7 @@ import shutil
 from collections.abc import Iterator
 
 import pytest
-from playwright.sync_api import Browser, Locator, Page
+from playwright.sync_api import Browser, Locator, Page, expect
 
 #: What Playwright switches off by itself: Chromium obeys the last list only, so these stand in ours as well.
 PLAYWRIGHT_DISABLES = (
@@ -40,6 +40,10 @@ FLAGS = (
 )
 
 
+#: Milliseconds that a page may take to show what is expected of it: a busy machine is no fault of the page.
+PATIENCE = 20_000
+
+
 @pytest.fixture(scope="session")
 def chromium() -> Iterator[Browser]:
     """One Chromium for this process: two at once cannot be driven from one thread."""
@@ -50,6 +54,7 @@ def chromium() -> Iterator[Browser]:
     playwright = pytest.importorskip(
         "playwright.sync_api", reason="Playwright is missing: make test installs it"
     )
+    expect.set_options(timeout=PATIENCE)
     with playwright.sync_playwright() as driver:
         browser = driver.chromium.launch(executable_path=path, args=list(FLAGS))
         yield browser

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 import pytest
 from playwright.sync_api import Browser, ConsoleMessage, Page
 
+from tests.chromium import PATIENCE
 from tests.desk import PASSWORD, Desk
 
 
@@ -14,7 +15,7 @@ from tests.desk import PASSWORD, Desk
 def page(chromium: Browser, desk: Desk, sockets: None) -> Iterator[Page]:
     """A new person's browser; whatever its console complains about fails the test at the end."""
     context = chromium.new_context(viewport={"width": 1280, "height": 900}, locale="ru-RU")
-    context.set_default_timeout(20_000)
+    context.set_default_timeout(PATIENCE)
     opened = context.new_page()
     complaints: list[str] = []
 
