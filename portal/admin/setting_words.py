@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from decimal import Decimal
 
 from portal.admin.setting_choices import MODES, SUBJECTS, TAX_SYSTEMS, VAT, YES_NO
 from portal.billing import settings
+from portal.money import to_people
 
 
 @dataclass(frozen=True, slots=True)
@@ -239,6 +241,8 @@ BY_NAME = {told.name: (group, told) for group in GROUPS for told in group.settin
 
 def shown(told: Told, value: object) -> str:
     """A value in an operator's words; empty where there is none."""
+    if isinstance(value, Decimal):
+        return to_people(value)
     text = written(value)
     return dict(told.options).get(text, text)
 

@@ -61,6 +61,8 @@ class Line:
     ends_at: datetime
     emails_left: int
     email_quota: int
+    #: All that was paid is with the customer already: a bank took it back.
+    gone: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -226,9 +228,10 @@ def _within_what_is_left(session: Session, lines: Iterator[Line]) -> Iterator[Li
     for line in lines:
         if line.payment_id not in room:
             room[line.payment_id] = refunds.left(session, line.payment_id)
-        back = min(line.back, room[line.payment_id])
+        left = room[line.payment_id]
+        back = min(line.back, left)
         room[line.payment_id] -= back
-        yield replace(line, back=back)
+        yield replace(line, back=back, gone=not left and not line.credited)
 
 
 def _window_end(paid_at: datetime, shop: ShopSettings) -> datetime:
@@ -277,4 +280,5 @@ def _facts(seen: Preview) -> dict[str, Any]:
             for line in seen.lines
             if line.back
         ],
+        "gone": any(line.gone for line in seen.lines),
     }

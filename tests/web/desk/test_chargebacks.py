@@ -192,8 +192,12 @@ def test_the_customer_may_still_end_the_plan(desk: Desk, recurring: None) -> Non
     looked(desk)
     page = ira.get("/dashboard/cancel")
     assert page.status_code == 200
+    assert "Деньги за него вам уже вернули" in page.text
+    assert "он прошёл" not in page.text
     assert ira.send("/dashboard/cancel").ok
     desk.settle()
+    later(desk, "1m")
+    assert "Деньги за него вам уже вернули" in letters(desk)[-1]
     assert len(books.rows(desk.app, BOOKED)) == 1
     assert desk.sandbox.ledger()["refunds"] == []
     assert books.rows(desk.app, "SELECT 1 FROM purchased_plans WHERE revoked_at IS NOT NULL")
