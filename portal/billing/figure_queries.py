@@ -187,6 +187,7 @@ SELECT date_trunc(:unit, day::timestamp)::date AS day, gateway, purpose, plan_co
 sum(n)::int AS n, sum(amount) AS amount
 FROM daily_figures WHERE {_ASKED} AND family = ANY(CAST(:families AS varchar[]))
 AND day BETWEEN :since AND :until
+AND (CAST(:names AS varchar[]) IS NULL OR name = ANY(CAST(:names AS varchar[])))
 GROUP BY 1, 2, 3, 4, 5, 6
 UNION ALL
 SELECT NULL, gateway, purpose, plan_code, name, '', sum(n)::int, sum(amount)

@@ -66,13 +66,14 @@ def read(
     question: Question,
     now: datetime,
     families: tuple[FigureFamily, ...] = tuple(FigureFamily),
+    names: tuple[str, ...] = (),
     *,
     unit: str,
     whole: bool,
 ) -> Figures:
-    """The figures by parts of *unit*. *whole*: count whatever there is, however long it takes."""
+    """The figures by parts of *unit*, those of *names* or all. *whole*: count all, however long it takes."""
     waiting = figures.open_days(connection, families, question.until, now)
-    stored = _stored(connection, question, now, families, waiting, unit)
+    stored = _stored(connection, question, now, families, waiting, unit, names)
     rows = [row for row in stored if row["day"] is not None]
     standing: list[Row] | None = [row for row in stored if row["day"] is None]
     missing: set[date] = set()
@@ -96,6 +97,7 @@ def _stored(
     families: Iterable[FigureFamily],
     waiting: OpenDays,
     unit: str,
+    names: tuple[str, ...],
 ) -> list[Row]:
     """Closed days that nothing has touched, by parts; without a day what lies before the window."""
     asked = {
@@ -108,6 +110,7 @@ def _stored(
         "gateway": question.gateway and question.gateway.value,
         "mode": question.mode and question.mode.value,
         "unit": unit,
+        "names": list(names) or None,
     }
     return [dict(row) for row in connection.execute(_STORED, asked).mappings()]
 

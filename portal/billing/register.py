@@ -39,7 +39,9 @@ def of(question: Question, now: datetime, *, whole: bool = False) -> Book:
     """
     live = Question(question.since, question.until, question.gateway, question.mode, test=False)
     with figure_reading.snapshot() as connection:
-        read = figure_reading.read(connection, live, now, (FigureFamily.PAYMENTS,), unit="day", whole=whole)
+        read = figure_reading.read(
+            connection, live, now, (FigureFamily.PAYMENTS,), takings.FIGURES, unit="day", whole=whole
+        )
     found = takings.by(
         (statistics.line_of(row, "day") for row in read.rows), lambda line: (line.begins, line.gateway)
     )

@@ -11,7 +11,8 @@ from portal.billing.questions import Line, Tally
 
 Key = TypeVar("Key")
 
-_FIGURES = frozenset({"captured", "refunded", "fee"})
+#: The figures that it is made of.
+FIGURES = ("captured", "refunded", "fee")
 _NONE = Tally()
 
 
@@ -50,7 +51,7 @@ def by(lines: Iterable[Line], key: Callable[[Line], Key]) -> dict[Key, Takings]:
     """The money of these figures, for each value of *key*."""
     found: dict[Key, Takings] = {}
     for line in lines:
-        if line.name in _FIGURES:
+        if line.name in FIGURES:
             which, name = key(line), line.name
             if name == "fee" and line.detail == "unknown":
                 name = "without_fee"
