@@ -60,8 +60,8 @@ class Chargebacks:
         if request.method == "GET" and not taken:
             abort(404)
 
-        def undo(reason: str, _form_key: str) -> str:
-            back = disputed.won(payment.id, present.actor(), reason, clock.now())
+        def undo(reason: str, form_key: str) -> str:
+            back = disputed.won(payment.id, present.actor(), reason, form_key, clock.now())
             return f"Записано: {to_people(back, payment.currency)} снова у магазина."
 
         return carried_out(self, _won(payment, taken[-1].amount if taken else payment.amount), undo)

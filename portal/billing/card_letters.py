@@ -28,8 +28,8 @@ _outbox: Any = Notification.__table__
 KIND = "card_elsewhere"
 #: So many letters leave by one press at most; a first batch is best a small one.
 MOST = 1000
-#: Nobody is asked again before that.
-LEAST_DAYS = 7
+#: Nobody is asked again before that; ten years are as good as never.
+LEAST_DAYS, MOST_DAYS = 7, 3650
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,6 +91,8 @@ def ask(
         raise InvalidRequest(f"За один раз можно написать от 1 до {MOST}.")
     if again_after is not None and again_after < LEAST_DAYS:
         raise InvalidRequest(f"Писать снова можно не раньше чем через {LEAST_DAYS} дней.")
+    if again_after is not None and again_after > MOST_DAYS:
+        raise InvalidRequest(f"Дней может быть не больше {MOST_DAYS}.")
     if leading.target() is not target:
         raise InvalidRequest("Магазин больше не ведёт подписчиков в этот шлюз.")
     with transaction() as session:

@@ -8,15 +8,17 @@ from decimal import Decimal
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from sqlalchemy import Row, select
+from sqlalchemy import Row, select, update
 
 from portal import running
 from portal.billing import audit, chargebacks, deciding, giving_back, locks
 from portal.billing.audit import Actor, Subject
 from portal.database import transaction
 from portal.errors import InvalidRequest, NotAllowed, NotFound
-from portal.models import Case, CaseChoice, CaseKind, PaymentStatus, User
+from portal.models import Case, CaseChoice, CaseKind, PaymentStatus, Refund, User
 from portal.money import to_people, to_wire
+
+_refunds: Any = Refund.__table__
 
 #: What may be done with the plan at once; anything else waits in the case.
 AT_ONCE = {"stop": CaseChoice.STOP, "end": CaseChoice.END_PLAN}
@@ -64,24 +66,29 @@ def report(
     return case_id
 
 
-def won(payment_id: int, actor: Actor, reason: str, now: datetime) -> Decimal:
+def won(payment_id: int, actor: Actor, reason: str, form_key: str, now: datetime) -> Decimal:
     """The bank gave the money back to the shop, or it had never taken it: the latest booking counts no more.
 
-    Gives its sum. Raises NotFound, NoReason, and InvalidRequest where nothing is booked.
+    Gives its sum. The same form undoes one. Raises NotFound, NoReason, and InvalidRequest where nothing is
+    booked.
     """
-    why = giving_back.demand_reason(reason)
+    why, key = giving_back.demand_reason(reason), giving_back.demand_key(form_key)
     with transaction() as session:
         payment = locks.locked(session, payment_id=payment_id)
         if payment is None:
             raise NotFound
+        undone = select(_refunds.c.amount).where(_refunds.c.form_key == key)
+        if (before := session.execute(undone).scalar()) is not None:
+            return Decimal(before)
         taken = chargebacks.standing(session, payment_id)
         if not taken:
             raise InvalidRequest("По этому платежу банк ничего не отзывал.")
-        chargebacks.undo(session, payment, taken[-1], now)
-        after = {"refund": taken[-1].id, "amount": to_wire(taken[-1].amount)}
+        booking = taken[-1]
+        chargebacks.undo(session, payment, booking, now)
+        session.execute(update(_refunds).where(_refunds.c.id == booking.id).values(form_key=key))
+        after = {"refund": booking.id, "amount": to_wire(booking.amount)}
         audit.note(actor, "chargeback-won", Subject("payment", payment_id), now, after=after, reason=why)
-        amount: Decimal = taken[-1].amount
-    return amount
+        return Decimal(booking.amount)
 
 
 def _amount(text: str, payment: Row[Any]) -> Decimal:

@@ -85,7 +85,8 @@ def test_each_is_written_to_once(desk: Desk, owner: Browser, led: Browser) -> No
 def test_asked_again_after_some_days(desk: Desk, owner: Browser, led: Browser) -> None:
     """Only when the owner says so, and not within a week."""
     send(owner)
-    assert send(owner, str(uuid.uuid4()), again="3").status_code == 400
+    for wrong in ("3", "3651", "999999"):
+        assert send(owner, str(uuid.uuid4()), again=wrong).status_code == 400, wrong
     assert send(owner, str(uuid.uuid4()), again="7").status_code == 303
     assert written(desk) == 1
     later(desk, "8d")

@@ -203,6 +203,25 @@ def test_the_customer_may_still_end_the_plan(desk: Desk, recurring: None) -> Non
     assert books.rows(desk.app, "SELECT 1 FROM purchased_plans WHERE revoked_at IS NOT NULL")
 
 
+def test_a_form_undoes_the_booking_that_it_shows(desk: Desk, clerk: Browser, owner: Browser) -> None:
+    """Pressed twice it gives one of two bookings back to the shop, not both."""
+    _, number = bought(desk, "yookassa")
+    for amount in ("300", "200"):
+        said = {"amount": amount, "day": today(desk), "number": "", "plan": "leave", "reason": WHY}
+        assert act(clerk, f"/admin/payments/chargeback/?id={number}", **said).status_code == 303
+    back = f"/admin/payments/chargeback-won/?id={number}"
+    key = form_key(owner.get(back).text)
+    assert [press(owner, back, key, reason=WHY).status_code for _ in range(2)] == [303, 303]
+
+    assert [tuple(map(str, row)) for row in books.rows(desk.app, BOOKED)] == [
+        ("300.00", "succeeded", "bank"),
+        ("200.00", "failed", "bank"),
+    ]
+    assert len(books.rows(desk.app, "SELECT 1 FROM audit_entries WHERE act = 'chargeback-won'")) == 1
+    assert "300" in owner.get(back).text
+    assert laws(desk) == []
+
+
 WRONG = (
     {"amount": "990,01"},
     {"amount": "0"},
