@@ -118,9 +118,7 @@ def bought(payment: Payment) -> str:
 
 
 def means(title: str | None) -> str:
-    """A means of payment by its kept name, whose Russian words are known: ``Карта •• 4242``, "
-    "``СБП, Сбербанк``.
-    """
+    """A means of payment by its kept name, its Russian words said: ``Карта •• 4242``, ``СБП, Сбербанк``."""
     found = re.fullmatch(rf"({'|'.join(map(re.escape, titles.WORDS))})(\b.*)?", title or "")
     return say(found[1]) + (found[2] or "") if found else title or ""
 

@@ -44,9 +44,7 @@ def remember(language: str) -> None:
 
 
 def follow(user: User) -> None:
-    """Bring browser and account together when somebody signs in: what was chosen here "
-    "counts, if anything was.
-    """
+    """Bring browser and account together at sign-in: what was chosen here counts, if anything was."""
     chosen = _kept()
     if chosen is None and user.language != SOURCE:
         remember(user.language)
