@@ -115,19 +115,15 @@
       return;
     }
     const known = await ask();
-    if (known && !["pending", "failed"].includes(known.status)) {
-      leave();
-      return;
-    }
-    if (isCancelled && !known) {
-      leave(); // nobody to ask here: the return page asks again, and says so if it cannot
+    if (!known || !["pending", "failed"].includes(known.status)) {
+      leave(); // where nobody could be asked, the return page asks again and says so if it cannot
       return;
     }
     if (isCancelled && known.status !== "failed") {
       show("closed");
       return;
     }
-    reason.textContent = known?.failure?.message || result?.message || usualReason;
+    reason.textContent = known.failure?.message || result?.message || usualReason;
     show("declined");
   }
 
