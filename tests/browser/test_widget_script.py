@@ -12,9 +12,11 @@ from playwright.sync_api import Browser, Route, expect
 SCRIPT = Path(__file__).resolve().parents[2] / "static" / "js" / "widget.js"
 SHOP = "http://shop.invalid"
 PAGE = """<!DOCTYPE html><title>Pay</title>
-<div id="widget" data-script="/form.js" data-transaction="1" data-return="/return" data-status="/status" data-open-at-once="yes">
-  <p data-state="loading">loading</p> <p data-state="open" hidden>open</p> <p data-state="done" hidden>done</p>
-  <p data-state="blocked" hidden>blocked</p> <p data-state="closed" hidden>closed</p>
+<div id="widget" data-script="/form.js" data-return="/return" data-status="/status"
+     data-transaction="1" data-open-at-once="yes">
+  <p data-state="loading">loading</p> <p data-state="open" hidden>open</p>
+  <p data-state="done" hidden>done</p> <p data-state="blocked" hidden>blocked</p>
+  <p data-state="closed" hidden>closed</p>
   <p data-state="declined" hidden>declined: <span data-reason>the bank refused</span></p>
   <button data-pay hidden>Pay</button> <button data-load-again hidden>Again</button>
 </div>
