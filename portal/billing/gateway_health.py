@@ -21,7 +21,9 @@ log = logging.getLogger(__name__)
 
 #: What was heard longer ago says nothing about now.
 MINUTES = 5
-#: So many bad answers at least, and no fewer than good ones, and it is failing.
+#: So many bad answers at least, and no fewer than good ones, and it is failing: of all, or of those to
+#: requests to do something. Pages that wait ask how payments stand: their good answers would hide that no
+#: payment can be begun.
 ENOUGH = 3
 #: Seconds for which one process keeps what it read, and for which it leaves Redis alone after a failure.
 FRESH_SECONDS = 2.0
@@ -30,15 +32,17 @@ LEFT_ALONE_SECONDS = 30.0
 
 @dataclass(frozen=True, slots=True)
 class Health:
-    """The exchanges of the last minutes."""
+    """The exchanges of the last minutes, and those of them that asked the gateway to do something."""
 
     good: int = 0
     bad: int = 0
+    done: int = 0
+    undone: int = 0
 
     @property
     def is_failing(self) -> bool:
         """Whether customers should be offered the other one first."""
-        return self.bad >= ENOUGH and self.bad >= self.good
+        return _mostly(self.bad, self.good) or _mostly(self.undone, self.done)
 
 
 @dataclass(slots=True)
@@ -49,8 +53,8 @@ class _Kept:
     away_until: float = 0.0
 
 
-def note(name: GatewayName, good: bool) -> None:
-    """Count one exchange."""
+def note(name: GatewayName, good: bool, does: bool) -> None:
+    """Count one exchange; *does*: it asked the gateway to do something."""
     kept = _kept()
     if time.monotonic() < kept.away_until:
         return
@@ -58,6 +62,8 @@ def note(name: GatewayName, good: bool) -> None:
     try:
         with jobs.queue().connection.pipeline(transaction=False) as pipe:
             pipe.hincrby(key, "good" if good else "bad", 1)
+            if does:
+                pipe.hincrby(key, "done" if good else "undone", 1)
             pipe.expire(key, timedelta(minutes=MINUTES + 1))
             pipe.execute()
     except (RedisError, OSError):
@@ -78,7 +84,7 @@ def of(name: GatewayName) -> Health:
             for key in keys:
                 pipe.hgetall(key)
             counted: list[dict[bytes, bytes]] = pipe.execute()
-        health = Health(_sum(counted, b"good"), _sum(counted, b"bad"))
+        health = Health(*(_sum(counted, field) for field in (b"good", b"bad", b"done", b"undone")))
     except (RedisError, OSError):
         kept.away_until, health = moment + LEFT_ALONE_SECONDS, Health()
     kept.read[name] = (moment, health)
@@ -88,6 +94,10 @@ def of(name: GatewayName) -> Health:
 def is_failing(name: GatewayName) -> bool:
     """Whether a gateway has mostly been failing."""
     return of(name).is_failing
+
+
+def _mostly(bad: int, good: int) -> bool:
+    return bad >= ENOUGH and bad >= good
 
 
 def _sum(counted: list[Any], field: bytes) -> int:

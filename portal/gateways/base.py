@@ -224,8 +224,9 @@ class Credentials:
     widget_url: str = ""
     test_mode: bool = False
     timeouts: Timeouts = Timeouts()
-    #: Told after every exchange whether it was a good one: a bad one had no answer, or an error of theirs.
-    heard: Callable[[bool], None] | None = field(default=None, compare=False, repr=False)
+    #: Told after every exchange whether it was a good one (a bad one had no answer, or an error of theirs),
+    #: and whether it asked the gateway to do something rather than to tell.
+    heard: Callable[[bool, bool], None] | None = field(default=None, compare=False, repr=False)
 
 
 class Gateway(Protocol):

@@ -95,9 +95,12 @@ def exchange(
     params: Mapping[str, str] | None = None,
     body: bytes | None = None,
     ca_file: str | None = None,
-    heard: Callable[[bool], None] | None = None,
+    does: bool = False,
+    heard: Callable[[bool, bool], None] | None = None,
 ) -> Answer:
-    """Send one request once and tell *heard* whether it was a good exchange; see :func:`_send`."""
+    """Send one request once and tell *heard* whether it was a good exchange, and whether it *does* something;
+    see :func:`_send`.
+    """
     good = False
     try:
         answer = _send(method, url, timeouts, session, auth, headers, params, body, ca_file)
@@ -105,7 +108,7 @@ def exchange(
         return answer
     finally:
         if heard is not None:
-            heard(good)
+            heard(good, does)
 
 
 def _send(

@@ -30,7 +30,7 @@ def fresh(context: Flask, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 def hear(name: GatewayName, good: int, bad: int) -> None:
     for is_good, times in ((True, good), (False, bad)):
         for _ in range(times):
-            gateway_health.note(name, is_good)
+            gateway_health.note(name, is_good, does=False)
 
 
 @pytest.mark.parametrize(
@@ -44,6 +44,18 @@ def test_a_gateway_fails_when_it_mostly_does(good: int, bad: int, failing: bool)
     assert gateway_health.of(YK) == gateway_health.Health(good, bad)
     assert gateway_health.is_failing(YK) is failing
     assert not gateway_health.is_failing(CP)
+
+
+def test_good_looks_do_not_hide_that_nothing_can_be_done() -> None:
+    """Pages that wait ask again and again and are answered well; whoever wants to pay is not."""
+    hear(YK, 100, 0)
+    for _ in range(gateway_health.ENOUGH):
+        gateway_health.note(YK, good=False, does=True)
+
+    assert gateway_health.is_failing(YK)
+    for _ in range(gateway_health.ENOUGH + 1):
+        gateway_health.note(YK, good=True, does=True)
+    assert not gateway_health.is_failing(YK)
 
 
 def test_what_is_long_ago_says_nothing() -> None:

@@ -45,7 +45,7 @@ class Side:
         *,
         secret: str | None = None,
         timeouts: Timeouts = HELD,
-        heard: Callable[[bool], None] | None = None,
+        heard: Callable[[bool, bool], None] | None = None,
     ) -> Any:
         """The gateway as billing has it."""
         shop, key, path = SHOPS[self.name]

@@ -73,16 +73,35 @@ def test_a_receipt_goes_with_a_payment_a_renewal_and_a_part_that_goes_back(side:
 def test_an_exchange_is_heard_as_good_or_bad(side: Side) -> None:
     """No answer and the gateway's own errors are bad; a refusal is a good answer."""
     heard: list[bool] = []
-    gateway = side.gateway(heard=heard.append)
+
+    def note(good: bool, _does: bool) -> None:
+        heard.append(good)
+
+    gateway = side.gateway(heard=note)
 
     gateway.probe()
     assert set(heard) == {True}
     heard.clear()
     with pytest.raises(GatewayRejected):
-        side.gateway(secret="test_wrong", heard=heard.append).probe()
+        side.gateway(secret="test_wrong", heard=note).probe()
     assert heard == [True]
     heard.clear()
     side.fault("*", "http_500")
     with pytest.raises(GatewayUnknown):
         gateway.probe()
     assert heard == [False]
+
+
+def test_to_do_and_to_tell_are_heard_apart(side: Side) -> None:
+    """Money that is to move is something to do; how it stands is something to tell."""
+    order, paid = side.buy()
+    heard: list[tuple[bool, bool]] = []
+    gateway = side.gateway(heard=lambda good, does: heard.append((good, does)))
+
+    gateway.fetch(order)
+    assert set(heard) == {(True, False)}
+    heard.clear()
+    side.fault("*", "http_500")
+    with pytest.raises(GatewayUnknown):
+        gateway.refund("undone", paid.gateway_payment_id, Decimal("1.00"), RUB, "", whole=False)
+    assert heard == [(False, True)]

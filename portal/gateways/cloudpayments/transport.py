@@ -54,6 +54,7 @@ class Transport:
             headers=headers | ({"X-Request-ID": key} if key else {}),
             body=json.dumps(body, ensure_ascii=False).encode(),
             ca_file=self._ca_file,
+            does=key is not None,
             heard=self._credentials.heard,
         )
         envelope = answer.object()

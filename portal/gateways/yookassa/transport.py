@@ -82,6 +82,7 @@ class _Client(ApiClient):  # type: ignore[misc]  # the SDK ships no types, so it
             params=query_params,
             body=None if body is None else json.dumps(body, ensure_ascii=False).encode(),
             ca_file=self.ca_file,
+            does=method == "POST",
             heard=self.heard,
         )
 
