@@ -39,7 +39,7 @@ def test_the_saved_card_pays_when_it_has_money_again(desk: Desk, recurring: None
     pay, anybody = link(desk, "pay"), desk.browser()
     assert "Списать" in anybody.get(pay).text
     for _ in range(2):
-        assert "Списываем с" in anybody.send(pay, action="saved").text
+        assert "Списываем: " in anybody.send(pay, action="saved").text
     desk.work()
     desk.settle()
 

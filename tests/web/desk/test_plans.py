@@ -127,9 +127,9 @@ def test_plans_are_put_in_order_and_hidden(desk: Desk, owner: Browser) -> None:
     assert codes(desk)[:2] == [first, second]
 
     owner.send(PLANS + "show/", id=str(plan_of(desk, first).id), on_sale="0")
-    assert first not in {part[:20] for part in desk.browser().get("/plans").text.split("/checkout/")}
+    assert f"/checkout/{first}" not in desk.browser().get("/plans").text
     assert desk.customer().get(f"/checkout/{first}").status_code == 404
     owner.send(PLANS + "show/", id=str(plan_of(desk, first).id), on_sale="1")
-    assert desk.browser().get("/plans").text.count(f"/checkout/{first}") == 1
+    assert f"/checkout/{first}" in desk.browser().get("/plans").text
     for odd in ("0", "x", "", "9" * 30, "999999"):
         assert owner.send(PLANS + "move/", id=odd, way="up").status_code == 404
