@@ -157,6 +157,17 @@ def test_our_own_codes_say_where_the_money_is(gateway: str, code: str) -> None:
     assert (told.action is Action.OPERATOR) == code.isupper()
 
 
+#: Refusals of orders whose money moved all the same, or may have moved.
+MOVED = {"canceled", "canceled_by_merchant", "expired_on_capture", "deal_expired"}
+MOVED |= {"second_capture", "not_as_ordered", "declared_failed"}
+
+
+@pytest.mark.parametrize(("gateway", "code"), ALL)
+def test_nobody_whose_money_moved_reads_that_it_did_not(gateway: str, code: str) -> None:
+    """What stands beside a sentence without the word is that no money was taken, so it must be true."""
+    assert ("не списаны" in explain(gateway, code).whole) == (code not in MOVED)
+
+
 # "Unconditionally negative" in CloudPayments' documentation: a scheduled payment will not pass again.
 @pytest.mark.parametrize("code", ("5001", "5003", "5005", "5012", "5017", "5033", "5034", "5057"))
 def test_the_hard_refusals_of_cloudpayments_stop_charging(code: str) -> None:
