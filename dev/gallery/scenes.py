@@ -66,8 +66,8 @@ def everything() -> tuple[Scene, ...]:
         *customer_scenes.SCENES,
         *english_scenes.SCENES,
         *mail_scenes.SCENES,
-        *desk_scenes.SCENES,
         *desk_states.SCENES,
+        *desk_scenes.SCENES,
     )
     names = [scene.name for scene in found]
     assert len(set(names)) == len(names), "two scenes have one name"

@@ -23,7 +23,11 @@ blueprint = Blueprint("styleguide_mail", __name__, url_prefix="/styleguide/mail"
 LOOKS = ("light", "dark", "inverted")
 _DARK = "@media (prefers-color-scheme: dark)"
 _SHEET = re.compile(r"<style>.*?</style>", re.DOTALL)
-_INVERTED = "<style>html { background: #fff; filter: invert(1) hue-rotate(180deg); }</style>"
+# What lies behind a whole document is not filtered with it; the body's own background is.
+_INVERTED = (
+    "<style>html { background: #000; } body { min-height: 100vh; background: #fff;"
+    " filter: invert(1) hue-rotate(180deg); }</style>"
+)
 
 
 @dataclass(frozen=True, slots=True)
