@@ -49,6 +49,16 @@ def yookassa_refuses(world: World) -> Iterator[None]:
         world.shop.no_more_faults()
 
 
+@contextmanager
+def yookassa_is_down(world: World) -> Iterator[None]:
+    """Whatever it is asked, it fails."""
+    world.shop.control("faults", gateway="yookassa", operation="*", fault="http_500", times=99)
+    try:
+        yield
+    finally:
+        world.shop.no_more_faults()
+
+
 def send_empty(page: Page, _world: World) -> None:
     """Press the button of an empty form."""
     page.locator(_SUBMIT).last.click()

@@ -165,6 +165,7 @@ _RESULTS: tuple[Scene, ...] = (
         endpoint="payment.come_back",
         values=do.last("egor"),
         who="egor",
+        during=do.yookassa_is_down,
     ),
     Scene(
         name="result-declined",
