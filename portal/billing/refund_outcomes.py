@@ -32,6 +32,8 @@ ABOVE_CAPTURE = "above_capture"
 
 #: Our own code for a chargeback that the bank took back, or that never was.
 WON = "chargeback_won"
+#: Ended without money, and none is owed: nobody is told of a refund that is late.
+NOT_DUE = frozenset({NO_ROOM, ABOVE_CAPTURE, WON})
 
 #: Minutes until a refund that the gateway has taken on is asked about again.
 _LADDER = (1, 5, 15, 30, 60, 180, 360, 720)

@@ -14,7 +14,7 @@ from sqlalchemy.orm import Session
 
 from portal import jobs, written
 from portal.billing import locks, sending_back
-from portal.billing.refund_outcomes import ABOVE_CAPTURE, NO_ROOM, WON
+from portal.billing.refund_outcomes import NOT_DUE
 from portal.database import db, transaction
 from portal.errors import InvalidRequest, NotFound
 from portal.models import Case, CaseChoice, Payment, PaymentStatus, Refund, RefundSource, RefundStatus
@@ -138,6 +138,6 @@ def going_back(payment_ids: Iterable[int]) -> Mapping[int, GoingBack]:
             found[row.payment_id] = GoingBack(before.under_way + row.amount)
         elif row.status is RefundStatus.SUCCEEDED:
             found[row.payment_id] = GoingBack(before.under_way)
-        elif row.failure_code not in {NO_ROOM, ABOVE_CAPTURE, WON}:
+        elif row.failure_code not in NOT_DUE:
             found[row.payment_id] = GoingBack(before.under_way, before.failed + row.amount)
     return {payment_id: one for payment_id, one in found.items() if one != GoingBack()}

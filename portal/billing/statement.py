@@ -10,7 +10,7 @@ from enum import StrEnum
 
 from sqlalchemy import ColumnElement, func, select
 
-from portal.billing.refund_outcomes import ABOVE_CAPTURE, NO_ROOM
+from portal.billing.refund_outcomes import NOT_DUE
 from portal.database import db
 from portal.models import GatewayName, Payment, PaymentStatus, Receipt, Refund, RefundStatus
 from portal.models.payment import OPEN
@@ -111,6 +111,6 @@ def totals(user_id: int, wanted: Wanted) -> list[Totals]:
 def _told(refunds: list[Refund]) -> Iterable[Refund]:
     """A failed refund is told until another of the same payment follows it, and not where nothing was due."""
     for place, refund in enumerate(refunds):
-        is_news = place == len(refunds) - 1 and refund.failure_code not in {NO_ROOM, ABOVE_CAPTURE}
+        is_news = place == len(refunds) - 1 and refund.failure_code not in NOT_DUE
         if refund.status is not RefundStatus.FAILED or is_news:
             yield refund

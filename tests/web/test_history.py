@@ -262,6 +262,16 @@ def test_what_went_back_and_its_receipts_stand_under_the_payment(app: Flask, bro
     assert "javascript:" not in raw
 
 
+@pytest.mark.parametrize("code", ("no_room", "above_capture", "chargeback_won"))
+def test_nobody_is_promised_money_that_is_not_due(app: Flask, browser: Browser, code: str) -> None:
+    """A booking that came to nothing, a chargeback that the shop won too, is no refund that is late."""
+    with app.app_context():
+        paid = a_payment(user_of(), status="succeeded")
+        refund(paid, "990.00", RefundStatus.FAILED, paid.created_at, code)
+    for page in (HISTORY, "/dashboard/", f"{HISTORY}?format=print"):
+        assert "задерживается" not in text(browser, page), page
+
+
 def test_the_sums_are_those_of_all_that_is_asked_for(app: Flask, browser: Browser) -> None:
     """Of every page of it, and of nothing that was not paid."""
     with app.app_context():
