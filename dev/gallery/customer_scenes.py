@@ -5,6 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from dev.gallery.scenes import Scene
+from dev.toy_shop import PASSWORD
+from portal import clock
+from portal.accounts import links
+from portal.database import db
+from portal.models import LinkPurpose, User
 
 if TYPE_CHECKING:
     from playwright.sync_api import Page
@@ -64,6 +69,26 @@ def _open_menu(page: Page, _world: World) -> None:
 def _send_password(page: Page, _world: World) -> None:
     page.locator("form[action$='/account/password'] button[type=submit]").click()
     page.locator("[aria-invalid=true]").first.wait_for()
+
+
+def _ask_for_nothing(page: Page, _world: World) -> None:
+    page.locator("form[action$='/account/email'] button[type=submit]").click()
+    page.locator("[aria-invalid=true]").first.wait_for()
+
+
+def _ask_for_address(page: Page, _world: World) -> None:
+    page.fill("input[name=email]", "polina@example.org")
+    page.fill("input[name=current]", PASSWORD)
+    page.locator("form[action$='/account/email'] button[type=submit]").click()
+    page.locator(".state").wait_for()
+
+
+def _new_address(world: World) -> dict[str, str]:
+    """The link in the letter to an address that is to become Polina's."""
+    with world.app.app_context():
+        user = db.session.query(User).filter_by(email="polina@example.com").one()
+        link = links.issue(user, LinkPurpose.CHANGE_EMAIL, clock.now(), "polina@example.org")
+        return {"token": links.url(link.id, "").rpartition("/")[2]}
 
 
 _DASHBOARDS = tuple(
@@ -183,6 +208,36 @@ _HISTORY = (
         who="anna",
         act=_send_password,
         ends_at="accounts.change_password",
+    ),
+    Scene(name="account-email", title="Смена почты", endpoint="accounts.change_email", who="polina"),
+    Scene(
+        name="account-email-empty",
+        title="Смена почты: ничего не заполнено",
+        endpoint="accounts.change_email",
+        who="polina",
+        act=_ask_for_nothing,
+    ),
+    Scene(
+        name="account-email-sent",
+        title="Смена почты: письмо ушло",
+        endpoint="accounts.change_email",
+        who="polina",
+        act=_ask_for_address,
+    ),
+    Scene(
+        name="account-email-new",
+        title="Смена почты: по ссылке из письма",
+        endpoint="accounts.new_email",
+        who="polina",
+        values=_new_address,
+    ),
+    Scene(
+        name="account-email-dead",
+        title="Смена почты: ссылка не действует",
+        endpoint="accounts.new_email",
+        who="polina",
+        values={"token": "no-such-link"},
+        status=410,
     ),
 )
 SCENES = (*_DASHBOARDS, *_RENEWAL, *_CHANGES, *_METHODS, *_HISTORY)

@@ -44,5 +44,37 @@ def already_registered(user: User, now: datetime) -> None:
         notices.post(session, user.id, "already_registered", key, {}, now)
 
 
+def change_asked(user: User, link: AccountLink, now: datetime) -> None:
+    """Tell the owner, at the address that is still theirs, that the account is to get another one."""
+    facts = {"email": user.email, "wanted": link.email, "at": now.isoformat()}
+    with transaction() as session:
+        notices.post(
+            session, user.id, "change_email_asked", f"change_asked:{link.id}", facts, now, address=user.email
+        )
+
+
+def change_link(user: User, link: AccountLink, now: datetime) -> None:
+    """Send *link* to the address that is to become this account's."""
+    facts = {"email": user.email, "wanted": link.email, "link_id": link.id}
+    with transaction() as session:
+        notices.post(session, user.id, "change_email", f"link:{link.id}", facts, now, address=link.email)
+
+
+def email_changed(user: User, before: str, now: datetime) -> None:
+    """Tell whoever reads the address *before* that the account has another one now (ASVS 5.0.0, V6.3.7)."""
+    moment = now.isoformat()
+    facts = {"email": before, "wanted": user.email, "at": moment}
+    with transaction() as session:
+        notices.post(
+            session, user.id, "email_changed", f"email_changed:{user.id}:{moment}", facts, now, address=before
+        )
+
+
+def email_wanted(owner: User, now: datetime) -> None:
+    """Tell the owner of an address that another account wanted it; once a day, however often it is tried."""
+    with transaction() as session:
+        notices.post(session, owner.id, "email_wanted", f"email_wanted:{owner.id}:{now.date()}", {}, now)
+
+
 def _link(link_id: Any, base_url: str) -> dict[str, Any]:
     return {"link": links.url(int(link_id), base_url)}

@@ -1,8 +1,8 @@
 """Links in letters: signed, expiring, good for one use.
 
 The row says for whom, for what and until when; the link is made from the row's id and SECRET_KEY when the
-letter is sent, so a copy of the database opens no account. A link dies when its user's address changes, a
-reset link also when the password does.
+letter is sent, so a copy of the database opens no account. A link dies when its user's address changes; all
+but those that confirm it also when the password does.
 """
 
 from __future__ import annotations
@@ -12,16 +12,24 @@ from datetime import datetime, timedelta
 
 from flask import current_app
 from itsdangerous import BadData, URLSafeSerializer
-from sqlalchemy import ColumnElement, select, update
+from sqlalchemy import ColumnElement, SQLColumnExpression, literal, select, update
 
 from portal.database import db, transaction
 from portal.errors import PortalError
 from portal.models import AccountLink, LinkPurpose, User
 from portal.wording import marked
 
-LASTS = {LinkPurpose.CONFIRM_EMAIL: timedelta(hours=48), LinkPurpose.RESET_PASSWORD: timedelta(minutes=30)}
+LASTS = {
+    LinkPurpose.CONFIRM_EMAIL: timedelta(hours=48),
+    LinkPurpose.RESET_PASSWORD: timedelta(minutes=30),
+    LinkPurpose.CHANGE_EMAIL: timedelta(minutes=30),
+}
 
-_PATHS = {LinkPurpose.CONFIRM_EMAIL: "/email/confirm/", LinkPurpose.RESET_PASSWORD: "/password/reset/"}
+_PATHS = {
+    LinkPurpose.CONFIRM_EMAIL: "/email/confirm/",
+    LinkPurpose.RESET_PASSWORD: "/password/reset/",
+    LinkPurpose.CHANGE_EMAIL: "/email/change/",
+}
 
 
 class LinkDead(PortalError):
@@ -32,15 +40,15 @@ class LinkDead(PortalError):
     message = marked("Ссылка больше не действует: ею уже воспользовались или её срок истёк.")
 
 
-def issue(user: User, purpose: LinkPurpose, now: datetime) -> AccountLink:
-    """Write down a new link for *user*. The ones before it go on working until they run out, so that a late
-    letter is no dead end.
+def issue(user: User, purpose: LinkPurpose, now: datetime, address: str | None = None) -> AccountLink:
+    """Write down a new link for *user*, to be sent to their address or another. The ones before it go on
+    working until they run out, so that a late letter is no dead end.
     """
     with transaction() as session:
         link = AccountLink(
             user_id=user.id,
             purpose=purpose,
-            email=user.email,
+            email=address or user.email,
             created_at=now,
             expires_at=now + LASTS[purpose],
         )
@@ -66,9 +74,9 @@ def holder(token: str, purpose: LinkPurpose, now: datetime) -> User:
         .join(AccountLink, AccountLink.user_id == User.id)
         .where(
             AccountLink.id == link_id,
-            AccountLink.email == User.email,
             User.disabled_at.is_(None),
             *_alive(purpose, now),
+            *_addressed(purpose, User.email),
         )
     )
     if user is None or binding != _binding(purpose, user):
@@ -94,13 +102,28 @@ def use(token: str, purpose: LinkPurpose, now: datetime) -> User:
         used = update(AccountLink).where(
             AccountLink.id == link_id, AccountLink.user_id == user.id, *_alive(purpose, now)
         )
-        used = used.where(AccountLink.email == user.email).values(used_at=now)
+        used = used.where(*_addressed(purpose, literal(user.email))).values(used_at=now)
         if (
             session.scalar(used.returning(AccountLink.id).execution_options(synchronize_session=False))
             is None
         ):
             raise LinkDead
     return user
+
+
+def address_of(token: str, purpose: LinkPurpose) -> str:
+    """The address that this link was sent to. Raises :class:`LinkDead`."""
+    link_id, _binding_of_it = _read(token, purpose)
+    found = db.session.scalar(select(AccountLink.email).where(AccountLink.id == link_id))
+    if found is None:
+        raise LinkDead
+    return found
+
+
+def void_all(user_id: int, now: datetime) -> None:
+    """Let no unused link of this user work any more, whatever it is for."""
+    for purpose in LinkPurpose:
+        void(user_id, purpose, now)
 
 
 def void(user_id: int, purpose: LinkPurpose, now: datetime) -> None:
@@ -118,6 +141,11 @@ def void(user_id: int, purpose: LinkPurpose, now: datetime) -> None:
 
 def _alive(purpose: LinkPurpose, now: datetime) -> tuple[ColumnElement[bool], ...]:
     return (AccountLink.purpose == purpose, AccountLink.used_at.is_(None), AccountLink.expires_at > now)
+
+
+def _addressed(purpose: LinkPurpose, email: SQLColumnExpression[str]) -> tuple[ColumnElement[bool], ...]:
+    """A link goes to the address that its user has, but for one that is to become it."""
+    return () if purpose is LinkPurpose.CHANGE_EMAIL else (AccountLink.email == email,)
 
 
 def _read(token: str, purpose: LinkPurpose) -> tuple[int, str]:

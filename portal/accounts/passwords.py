@@ -94,8 +94,8 @@ def is_outdated(kept: str) -> bool:
 
 
 def change(user: User, password: str, now: datetime, *, but_session: int | None = None) -> None:
-    """Give *user* a new password: every session *but* one ends, letters with a reset link die, and the owner
-    is written to.
+    """Give *user* a new password: every session *but* one ends, links to a new password or another address
+    die, and the owner is written to.
 
     Raises :class:`WeakPassword`.
     """
@@ -110,7 +110,8 @@ def put(user: User, kept: str, now: datetime, *, but_session: int | None = None)
     with transaction() as session:
         user.password_hash = kept
         session.flush()  # the user's row is locked first here, as in links.use()
-        links.void(user.id, LinkPurpose.RESET_PASSWORD, now)
+        for purpose in (LinkPurpose.RESET_PASSWORD, LinkPurpose.CHANGE_EMAIL):
+            links.void(user.id, purpose, now)
         sessions.end_all(user.id, now, but=but_session)
         letters.password_changed(user, now)
 

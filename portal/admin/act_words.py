@@ -14,6 +14,7 @@ from portal.models import AuditEntry
 ACTS: Mapping[str, str] = {
     "ask": "спросил шлюз",
     "ask-for-cards": "написал подписчикам о переходе",
+    "change-email": "сменил почту своего аккаунта",
     "chargeback": "записал чарджбэк",
     "chargeback-won": "записал, что деньги по чарджбэку снова у магазина",
     "create-admin": "завёл сотрудника",

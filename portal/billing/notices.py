@@ -70,10 +70,16 @@ def announce(
 
 
 def post(
-    session: Session, user_id: int, kind: str, event_key: str, facts: Mapping[str, Any], now: datetime
+    session: Session,
+    user_id: int,
+    kind: str,
+    event_key: str,
+    facts: Mapping[str, Any],
+    now: datetime,
+    address: str | None = None,
 ) -> None:
-    """Send a letter only: the links of the account."""
-    _write(session, user_id, kind, event_key, facts, now, (Channel.EMAIL,), timedelta(0))
+    """Send a letter only: what concerns the account; to *address*, if given, and not to the account's own."""
+    _write(session, user_id, kind, event_key, facts, now, (Channel.EMAIL,), timedelta(0), address)
 
 
 def recent(user_id: int, limit: int = 10) -> list[Notification]:
@@ -98,7 +104,7 @@ def deliver(notification_id: int) -> bool:
         _drop(notification, now)
         return False
     try:
-        running.mailer().send(user.email, _compose(notification, user))
+        running.mailer().send(notification.address or user.email, _compose(notification, user))
     except MailError as error:
         wait = timedelta(minutes=_BACK_OFF[min(notification.attempts, len(_BACK_OFF)) - 1])
         _note(notification_id, next_attempt_at=now + wait, last_error=str(error))
@@ -128,11 +134,13 @@ def _write(
     now: datetime,
     channels: tuple[Channel, ...],
     letter_after: timedelta,
+    address: str | None = None,
 ) -> None:
     rows = [
         {
             "user_id": user_id,
             "kind": kind,
+            "address": address,
             "channel": channel,
             "dedupe_key": f"{event_key}:{channel.value}"[:120],
             "facts": dict(facts),
@@ -215,7 +223,9 @@ def _note(notification_id: int, **values: Any) -> None:
 
 def _compose(notification: Notification, user: User) -> Letter:
     base_url = running.config().portal_base_url
-    facts = {**notification.facts, "user": user, "base_url": base_url}
+    # Whoever reads at another address than the account's is not told that there is an account for it.
+    reader = user if notification.address is None else None
+    facts = {**notification.facts, "user": reader, "base_url": base_url}
     for name, value in notification.facts.items():
         if name in _AT_SENDING:
             facts |= _AT_SENDING[name](value, base_url)

@@ -48,7 +48,18 @@ _MARGIN = timedelta(minutes=15)
 #: How far back refunds are looked for that nobody told of; the lists were gone through before.
 _REACH = timedelta(days=35)
 #: Letters about an account hold links that work once and for whoever asked: those are asked for anew.
-OF_ACCOUNTS = frozenset({"confirm_email", "reset_password", "already_registered", "password_changed"})
+OF_ACCOUNTS = frozenset(
+    {
+        "confirm_email",
+        "reset_password",
+        "change_email",
+        "change_email_asked",
+        "email_changed",
+        "email_wanted",
+        "already_registered",
+        "password_changed",
+    }
+)
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,4 @@
-"""A link in a letter: to confirm an address or to set a new password."""
+"""A link in a letter: to confirm an address, to take another one, or to set a new password."""
 
 from __future__ import annotations
 
@@ -17,6 +17,7 @@ class LinkPurpose(StrEnum):
 
     CONFIRM_EMAIL = "confirm_email"
     RESET_PASSWORD = "reset_password"  # noqa: S105 - a purpose, not a password
+    CHANGE_EMAIL = "change_email"
 
 
 class AccountLink(Base):
@@ -30,7 +31,8 @@ class AccountLink(Base):
     id: Mapped[int] = identity()
     user_id: Mapped[int] = mapped_column(BigInteger, ForeignKey("users.id", ondelete="CASCADE"), index=True)
     purpose: Mapped[LinkPurpose] = mapped_column(one_of(LinkPurpose, "purpose"))
-    #: The address it was sent to: a link dies when the address changes.
+    #: The address it was sent to, which is the wanted one where the account's is to change. A link dies when
+    #: the account's address changes.
     email: Mapped[str] = mapped_column(String(254))
     created_at: Mapped[datetime] = mapped_column(Moment)
     expires_at: Mapped[datetime] = mapped_column(Moment)

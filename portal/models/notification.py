@@ -38,6 +38,8 @@ class Notification(Base):
     user_id: Mapped[int] = mapped_column(BigInteger, ForeignKey("users.id", ondelete="CASCADE"))
     #: payment_succeeded, payment_failed, confirm_email, ...: the name of the letter's template.
     kind: Mapped[str] = mapped_column(String(40))
+    #: Where a letter goes instead of the account's address: to one that is not it yet, or not it any more.
+    address: Mapped[str | None] = mapped_column(String(254))
     channel: Mapped[Channel] = mapped_column(one_of(Channel, "channel"))
     #: Event and channel: the second attempt to say the same thing conflicts here.
     dedupe_key: Mapped[str] = mapped_column(String(120), unique=True)

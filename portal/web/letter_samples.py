@@ -40,6 +40,9 @@ _LEADING = {
     **_STOP,
 }
 
+# They go elsewhere than to the account's address, so nobody is told that there is an account for it.
+_ADDRESSES = {"user": None, "email": "ira@example.com", "wanted": "irina@example.org"}
+
 #: What every letter knows besides: its reader, and where the shop is.
 COMMON: Facts = {"user": SimpleNamespace(email="ira@example.com"), "base_url": _SHOP}
 
@@ -48,6 +51,10 @@ SAMPLES: Mapping[str, Mapping[str, Facts]] = {
     "confirm_email": {"": {"link": f"{_SHOP}/confirm/SXQgaXMgbWU"}},
     "reset_password": {"": {"link": f"{_SHOP}/password/reset/SXQgaXMgbWU"}},
     "password_changed": {"": {"at": _SOON}},
+    "change_email": {"": {**_ADDRESSES, "link": f"{_SHOP}/email/change/SXQgaXMgbWU"}},
+    "change_email_asked": {"": {**_ADDRESSES, "at": _SOON}},
+    "email_changed": {"": {**_ADDRESSES, "at": _SOON}},
+    "email_wanted": {"": {}},
     "already_registered": {"": {}},
     "payment_succeeded": {
         "paid": {**_PAYMENT, "ends_at": _THEN},

@@ -118,8 +118,10 @@ def places(app: Flask) -> dict[str, list[str]]:
                 )
             )
         letter = letter_links.of_renewal(ira.subscription.id, "")
-        purposes = (LinkPurpose.RESET_PASSWORD, LinkPurpose.CONFIRM_EMAIL)
-        reset, confirm = (links.url(links.issue(ira.user, purpose, now).id, "") for purpose in purposes)
+        purposes = (LinkPurpose.RESET_PASSWORD, LinkPurpose.CONFIRM_EMAIL, LinkPurpose.CHANGE_EMAIL)
+        reset, confirm, change = (
+            links.url(links.issue(ira.user, purpose, now).id, "") for purpose in purposes
+        )
         method = ira.method.id
     return {
         "plans.home": ["/"],
@@ -127,6 +129,8 @@ def places(app: Flask) -> dict[str, list[str]]:
         "accounts.register": ["/register"],
         "accounts.login": ["/login"],
         "accounts.account": ["/account/"],
+        "accounts.change_email": ["/account/email"],
+        "accounts.new_email": [change, "/email/change/dead"],
         "accounts.forgot": ["/password/forgot"],
         "accounts.reset": [reset, "/password/reset/dead"],
         "accounts.confirm": [confirm, "/email/confirm/dead"],

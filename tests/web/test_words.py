@@ -18,6 +18,10 @@ EMAILS = Path(__file__).parents[2] / "templates" / "emails"
 LETTERS_ONLY = {
     "card_elsewhere",
     "already_registered",
+    "change_email",
+    "change_email_asked",
+    "email_changed",
+    "email_wanted",
     "base",
     "confirm_email",
     "password_changed",

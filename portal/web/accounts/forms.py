@@ -67,6 +67,19 @@ class ChangePasswordForm(NewPasswordForm):
     current = PasswordField(_l("Нынешний пароль"), validators=_PASSWORD)
 
 
+class ChangeEmailForm(FlaskForm):
+    """Another address, for somebody who knows the password."""
+
+    email = EmailField(_l("Новый адрес"), validators=(*_ADDRESS, _is_address))
+    current = PasswordField(_l("Пароль"), validators=_PASSWORD)
+    owner = ""
+
+    def validate_email(self, field: Field) -> None:
+        """The present address is no new one."""
+        if addresses.normal(field.data or "") == self.owner:
+            raise ValidationError(str(_l("Это и есть нынешний адрес аккаунта.")))
+
+
 def _demand_good(field: Field, email: str) -> None:
     if reason := passwords.problem(field.data or "", email):
         raise ValidationError(reason)

@@ -33,7 +33,7 @@ def forgot() -> ResponseReturnValue:
     if not form.validate_on_submit():
         return render_template("accounts/forgot.html", form=form), 400 if form.errors else 200
     take_turn("forgot")
-    with _taking(ANSWER_SECONDS):
+    with taking(ANSWER_SECONDS):
         recovery.send_reset(form.email.data, clock.now())
     return render_template("accounts/forgot_sent.html", email=form.email.data.strip())
 
@@ -83,7 +83,7 @@ def _dead(error: links.LinkDead, purpose: LinkPurpose) -> ResponseReturnValue:
 
 
 @contextmanager
-def _taking(seconds: float) -> Iterator[None]:
+def taking(seconds: float) -> Iterator[None]:
     """Let what stands inside take this long, however quick it was."""
     began = time.monotonic()
     try:
