@@ -88,13 +88,23 @@ OUTCOMES = {
 }
 
 
-_BANK = {Dispute.TAKEN.value: "забрал деньги", Dispute.RETURNED.value: "вернул деньги магазину"}
+_BANK = {
+    Dispute.TAKEN.value: "забрал деньги",
+    Dispute.RETURNED.value: "вернул деньги магазину",
+    Dispute.OTHER.value: "не сказано",
+}
 
 
 def means(case: Case) -> str:
     """What happened, in a sentence."""
-    if case.kind is CaseKind.CHARGEBACK and case.facts.get("what") == Dispute.RETURNED.value:
+    what = case.facts.get("what") if case.kind is CaseKind.CHARGEBACK else None
+    if what == Dispute.RETURNED.value:
         return "Спор решён в пользу магазина: банк вернул деньги. Если тариф закончили, решите, что с ним."
+    if what == Dispute.OTHER.value:
+        return (
+            "В списке чарджбэков CloudPayments — слово, которого нет в справочнике. Деньги портал не трогал: "
+            "посмотрите спор в кабинете шлюза."
+        )
     return MEANS[case.kind]
 
 

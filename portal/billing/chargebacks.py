@@ -49,7 +49,9 @@ def hear_all(gateway: GatewayName, listed: Iterator[ChargebackSnapshot], now: da
 
 
 def heard(session: Session, gateway: GatewayName, told: ChargebackSnapshot, now: datetime) -> Verdict:
-    """Carry out one line: money gone, money come back, or a fee; in the caller's transaction."""
+    """Carry out one line: money gone, money come back, a fee, or what a person has to look at; in the
+    caller's transaction.
+    """
     named = select(_payments.c.id).where(
         _payments.c.gateway == gateway, _payments.c.gateway_payment_id == told.gateway_payment_id
     )
@@ -65,7 +67,7 @@ def heard(session: Session, gateway: GatewayName, told: ChargebackSnapshot, now:
     facts |= _links(session, payment)
     if told.what is Dispute.RETURNED:
         facts["booked"] = to_wire(_give_up(session, payment, told.amount, now))
-    elif payment is not None and told.currency == payment.currency:
+    elif told.what is Dispute.TAKEN and payment is not None and told.currency == payment.currency:
         facts["booked"] = to_wire(book(session, payment, told.amount, at, key, now))
     _open(session, gateway, told.gateway_payment_id, payment, (told.amount, told.currency), key, facts, now)
     return Verdict.CASE

@@ -14,6 +14,7 @@ class Dispute(StrEnum):
     TAKEN = "taken"  # the bank took the money back from the shop
     RETURNED = "returned"  # the shop was right: the money came back to it
     FEE = "fee"  # what the gateway keeps for the trouble
+    OTHER = "other"  # a word that is in no handbook: a person has to look
 
 
 @dataclass(frozen=True, slots=True)

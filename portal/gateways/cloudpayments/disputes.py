@@ -11,18 +11,15 @@ from portal.gateways.disputes import ChargebackSnapshot, Dispute
 
 
 def chargeback(model: Mapping[str, Any]) -> ChargebackSnapshot:
-    """Read one line. Raises GatewayUnknown for one without its numbers, its sum or its meaning."""
+    """Read one line. Raises GatewayUnknown for one without its numbers or its sum."""
     number, payment = reading.text(model, "ChargeBackId"), reading.text(model, "TransactionId")
     if number is None or not reading.is_id(payment) or payment is None:
         raise GatewayUnknown(detail="a chargeback without its numbers")
     kind, operation = reading.text(model, "Type"), reading.text(model, "Operation")
-    what = _WHAT.get((kind, operation)) if kind != "Fee" else Dispute.FEE
-    if what is None:
-        raise GatewayUnknown(detail="a chargeback that is not in the handbook")
     return ChargebackSnapshot(
         chargeback_id=number,
         gateway_payment_id=payment,
-        what=what,
+        what=Dispute.FEE if kind == "Fee" else _WHAT.get((kind, operation), Dispute.OTHER),
         amount=reading.amount_of(model),
         currency=reading.text(model, "Currency") or "",
         happened_at=reading.moment(model.get("Date")),

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from decimal import Decimal
 from typing import Any
 from zoneinfo import ZoneInfo
 
 import requests
 
 from portal import clock
-from portal.billing import comparing_runs, lookback, reconciliation
+from portal.billing import chargebacks, comparing_runs, lookback, reconciliation
+from portal.billing.settlement import Verdict
+from portal.gateways.disputes import ChargebackSnapshot, Dispute
 from portal.models import GatewayName
 from tests.desk import Browser, Desk
 from tests.laws import violations
@@ -107,6 +110,23 @@ def test_the_daily_comparison_finds_it_too(desk: Desk) -> None:
         reconciliation.reconcile(now, now - timedelta(days=1))
     assert cases(desk) == [("chargeback", "taken", "990.00", None)]
     assert not books.rows(desk.app, "SELECT 1 FROM reconciliation_lines")
+
+
+def test_a_word_of_no_handbook_is_for_a_person(desk: Desk, viewer: Browser) -> None:
+    """It moves no money here and keeps no other line from being heard: somebody looks into the cabinet."""
+    bought(desk, "cloudpayments")
+    theirs = books.rows(desk.app, "SELECT gateway_payment_id FROM payments")[0][0]
+    with desk.app.app_context():
+        told = ChargebackSnapshot("70009", theirs, Dispute.OTHER, Decimal("990.00"), "RUB", clock.now())
+        verdicts = list(chargebacks.hear_all(GatewayName.CLOUDPAYMENTS, iter([told, told]), clock.now()))
+
+    assert [str(one) for one in verdicts] == [Verdict.CASE.value, Verdict.NOTHING_NEW.value]
+    assert cases(desk) == [("chargeback", "other", None, None)]
+    assert books.rows(desk.app, BOOKED) == []
+    page = viewer.get("/admin/cases/details/?id=" + _first_case(desk)).text
+    assert "нет в справочнике" in page
+    assert "отозвал деньги у магазина" not in page
+    assert laws(desk) == []
 
 
 def test_a_list_that_cannot_be_had_is_asked_again(desk: Desk) -> None:
