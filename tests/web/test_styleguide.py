@@ -161,6 +161,21 @@ def test_colours_are_far_enough_apart(app: Flask, scheme: str) -> None:
     assert too_near == {}
 
 
+def test_who_asked_for_less_motion_sees_less() -> None:
+    """Whatever moves in any style sheet is stilled or slowed by the one that every page has."""
+    css = "\n".join(path.read_text(encoding="utf-8") for path in SHEETS)
+    common = (ROOT / "static" / "css" / "portal.css").read_text(encoding="utf-8")
+    quiet = re.search(
+        r"@media \(prefers-reduced-motion: reduce\) \{\n  \*,.*?^\}", common, re.MULTILINE | re.DOTALL
+    )
+
+    assert re.search(r"\btransition: \d|\banimation: \w", css)
+    assert quiet
+    assert "transition: none !important" in quiet[0]
+    assert re.search(r"animation-duration: [3-9]s !important|animation: none !important", quiet[0])
+    assert "smooth" not in css
+
+
 class Weigher(HTMLParser):
     """Collects the style sheets and scripts that a page asks for."""
 
