@@ -18,9 +18,11 @@ if TYPE_CHECKING:
     from playwright.sync_api import Page
 
 #: Beyond this a page is a list that goes on and on; the desk's lists are all of one kind.
-TALLEST, TALLEST_OF_THE_DESK = 2200, 1100
-#: Pictures in git stay for ever: these are small, and every word can be read.
-WIDEST, QUALITY = 960, 26
+TALLEST, TALLEST_OF_THE_DESK = 1400, 800
+#: Pictures in git stay for ever: these are small, and words can still be read.
+WIDEST, QUALITY = 720, 18
+#: Shown in two looks only: what differs from others is their words.
+FEWER = frozenset({"mail", "en"})
 _SHEET_COLUMNS = 4
 _SHEET_HEIGHT = 1100
 _GAP = 16
@@ -45,7 +47,12 @@ LOOKS = (
 
 def take(stage: Stage, folder: Path) -> list[Path]:
     """The scene in every look; the same page throughout, so that it stays in its state."""
-    return [_save(_photograph(stage, look), folder, stage.scene, look) for look in LOOKS]
+    return [_save(_photograph(stage, look), folder, stage.scene, look) for look in looks_of(stage.scene)]
+
+
+def looks_of(scene: Scene) -> tuple[Look, ...]:
+    """How this scene is photographed."""
+    return (LOOKS[0], LOOKS[2]) if scene.group in FEWER else LOOKS
 
 
 def show(page: Page, width: int, scheme: str) -> None:
@@ -58,12 +65,15 @@ def show(page: Page, width: int, scheme: str) -> None:
 def _photograph(stage: Stage, look: Look) -> Image.Image:
     show(stage.page, look.width, look.scheme)
     taken = stage.page.screenshot(full_page=True, animations="disabled", caret="hide")
-    found = Image.open(io.BytesIO(taken)).convert("RGB")
-    tallest = TALLEST_OF_THE_DESK if stage.scene.group == "desk" else TALLEST
-    found = found.crop((0, 0, found.width, min(found.height, tallest)))
-    if found.width <= WIDEST:
-        return found
-    return found.resize((WIDEST, found.height * WIDEST // found.width), Image.Resampling.LANCZOS)
+    return shrunk(Image.open(io.BytesIO(taken)).convert("RGB"), stage.scene)
+
+
+def shrunk(found: Image.Image, scene: Scene) -> Image.Image:
+    """No wider and no taller than a picture of this scene has to be."""
+    if found.width > WIDEST:
+        found = found.resize((WIDEST, found.height * WIDEST // found.width), Image.Resampling.LANCZOS)
+    tallest = TALLEST_OF_THE_DESK if scene.group == "desk" else TALLEST
+    return found.crop((0, 0, found.width, min(found.height, tallest)))
 
 
 def _save(picture: Image.Image, folder: Path, scene: Scene, look: Look) -> Path:
@@ -87,7 +97,10 @@ def write_index(folder: Path, scenes: Sequence[Scene]) -> None:
 
 def _row(scene: Scene) -> str:
     def links(device: str) -> str:
-        return " · ".join(f"[{scheme}]({scene.name}-{device}-{scheme}.webp)" for scheme in ("light", "dark"))
+        schemes = sorted(
+            (look.scheme for look in looks_of(scene) if look.name.startswith(device)), reverse=True
+        )
+        return " · ".join(f"[{scheme}]({scene.name}-{device}-{scheme}.webp)" for scheme in schemes)
 
     return f"| {scene.title} (`{scene.name}`) | {links('desktop')} | {links('phone')} |"
 

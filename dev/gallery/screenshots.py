@@ -66,7 +66,7 @@ def _take_all(browser: Browser, world: World, scenes: list[Scene], folder: Path)
 
 def _forget_others(folder: Path) -> None:
     """Remove pictures of scenes that there are no more."""
-    known = {f"{scene.name}-{look.name}.webp" for scene in everything() for look in pictures.LOOKS}
+    known = {f"{scene.name}-{look.name}.webp" for scene in everything() for look in pictures.looks_of(scene)}
     for file in folder.glob("*.webp"):
         if file.name not in known:
             file.unlink()
