@@ -54,8 +54,9 @@ class Failure:
 
     code: str
     message: str
-    #: Whether the sentence says itself what became of the money.
+    #: Whether the sentence says itself what became of the money; *whole* always does.
     tells_of_money: bool
+    whole: str
     action: declines.Action
 
 
@@ -106,7 +107,7 @@ def failure(payment: Payment) -> Failure | None:
         return None
     code = payment.failure_code or "unknown"
     told = declines.explain(payment.gateway.value, code)
-    return Failure(code, told.message, told.tells_of_money, told.action)
+    return Failure(code, told.message, told.tells_of_money, told.whole, told.action)
 
 
 def as_order(payment: Payment, user: User) -> PaymentOrder:

@@ -129,7 +129,7 @@ def as_json(payment: Payment) -> dict[str, Any]:
         "billing_mode": payment.billing_mode.value,
         "created_at": iso(payment.created_at),
         "paid_at": iso(payment.paid_at),
-        "failure": {"code": failed.code, "message": failed.message} if failed else None,
+        "failure": {"code": failed.code, "message": failed.whole} if failed else None,
     }
     if payment.gateway is GatewayName.CLOUDPAYMENTS:
         answer["cloudpayments_id"] = payment.gateway_payment_id

@@ -12,6 +12,7 @@
   const payButton = place.querySelector("[data-pay]");
   const loadButton = place.querySelector("[data-load-again]");
   const reason = place.querySelector("[data-reason]");
+  const money = place.querySelector("[data-money]");
   const usualReason = reason.textContent;
   const patience = 15000;
   const opened = `opened-${place.dataset.transaction}`;
@@ -124,6 +125,7 @@
       return;
     }
     reason.textContent = known.failure?.message || result?.message || usualReason;
+    money.hidden = Boolean(known.failure); // our own reason says that with itself
     show("declined");
   }
 

@@ -340,6 +340,7 @@ def test_the_status_is_the_contract_s_json(app: Flask, browser: Browser) -> None
 
     assert answer.json["status"] == "failed"
     assert answer.json["failure"]["code"] == "5051"
+    assert answer.json["failure"]["message"].endswith("Деньги не списаны.")
     assert set(answer.json) == {
         "transaction_id",
         "gateway",
