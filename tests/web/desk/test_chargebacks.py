@@ -213,6 +213,7 @@ def test_the_customer_may_still_end_the_plan(desk: Desk, recurring: None) -> Non
     page = ira.get("/dashboard/cancel")
     assert page.status_code == 200
     assert "Деньги за него вам уже вернули" in page.text
+    assert "Деньги не вернутся" not in page.text
     assert "он прошёл" not in page.text
     assert ira.send("/dashboard/cancel").ok
     desk.settle()
