@@ -23,6 +23,10 @@ class EventStatus(StrEnum):
     CASE = "case"
 
 
+#: Among an event's headers, the name of the one whose signature was right stands under this.
+PROVED_BY = "proved by"
+
+
 class WebhookEvent(Base):
     """One authentic notification. The row is committed before the gateway gets its answer."""
 

@@ -8,14 +8,13 @@ from __future__ import annotations
 
 from werkzeug.datastructures import Headers
 
+from portal.models.webhook_event import PROVED_BY
+
 #: The names as they are written; anything else, cookies and credentials among it, is never kept.
 KEPT = ("Content-Type", "User-Agent", "X-Request-ID", "Content-HMAC", "X-Content-HMAC", "X-Signature")
 _SECRET = frozenset({"Content-HMAC", "X-Content-HMAC", "X-Signature"})
 _LONGEST = 200
 _BEGINNING = 8
-
-#: Under this name stands the header whose signature was right; empty where none is asked for.
-PROVED_BY = "proved by"
 
 
 def of(headers: Headers, proved_by: str = "") -> dict[str, str]:
