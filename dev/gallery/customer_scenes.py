@@ -76,6 +76,11 @@ def _ask_for_nothing(page: Page, _world: World) -> None:
     page.locator("[aria-invalid=true]").first.wait_for()
 
 
+def _close_without_password(page: Page, _world: World) -> None:
+    page.locator("form[action$='/account/close'] button[type=submit]").click()
+    page.locator("[aria-invalid=true]").first.wait_for()
+
+
 def _ask_for_address(page: Page, _world: World) -> None:
     page.fill("input[name=email]", "polina@example.org")
     page.fill("input[name=current]", PASSWORD)
@@ -230,6 +235,27 @@ _HISTORY = (
         endpoint="accounts.new_email",
         who="polina",
         values=_new_address,
+    ),
+    Scene(name="account-close", title="Закрытие аккаунта", endpoint="accounts.ask_to_close", who="kseniya"),
+    Scene(
+        name="account-close-late",
+        title="Закрытие аккаунта: возврата нет",
+        endpoint="accounts.ask_to_close",
+        who="igor",
+    ),
+    Scene(
+        name="account-close-none",
+        title="Закрытие аккаунта: тарифа нет",
+        endpoint="accounts.ask_to_close",
+        who="lena",
+    ),
+    Scene(
+        name="account-close-empty",
+        title="Закрытие аккаунта: без пароля",
+        endpoint="accounts.ask_to_close",
+        who="anna",
+        act=_close_without_password,
+        ends_at="accounts.close",
     ),
     Scene(
         name="account-email-dead",

@@ -25,6 +25,7 @@ NAMES = frozenset(
         "methods",
         "history",
         "account",
+        "account-close",
         "account-email",
         "error-404",
     }

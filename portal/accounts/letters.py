@@ -8,7 +8,8 @@ from datetime import datetime
 from typing import Any
 
 from portal.accounts import links
-from portal.billing import notices
+from portal.billing import cancellation, notices
+from portal.billing.cancellation import Preview
 from portal.database import transaction
 from portal.models import AccountLink, User
 
@@ -74,6 +75,14 @@ def email_wanted(owner: User, now: datetime) -> None:
     """Tell the owner of an address that another account wanted it; once a day, however often it is tried."""
     with transaction() as session:
         notices.post(session, owner.id, "email_wanted", f"email_wanted:{owner.id}:{now.date()}", {}, now)
+
+
+def account_closed(user: User, ended: Preview | None, now: datetime) -> None:
+    """Tell the owner that the account is closed, and what goes back."""
+    moment = now.isoformat()
+    facts = {"at": moment, **(cancellation.facts(ended) if ended else {"plan_title": "", "refunds": []})}
+    with transaction() as session:
+        notices.post(session, user.id, "account_closed", f"account_closed:{user.id}:{moment}", facts, now)
 
 
 def _link(link_id: Any, base_url: str) -> dict[str, Any]:

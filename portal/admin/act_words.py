@@ -17,6 +17,7 @@ ACTS: Mapping[str, str] = {
     "change-email": "сменил почту своего аккаунта",
     "chargeback": "записал чарджбэк",
     "chargeback-won": "записал, что деньги по чарджбэку снова у магазина",
+    "close-account": "закрыл свой аккаунт",
     "create-admin": "завёл сотрудника",
     "create-api-key": "создал ключ товара",
     "decide": "решил случай",

@@ -25,6 +25,7 @@ LABELS = {
     "charge_due_at": "Списание",
     "charge_look_at": "Посмотрим",
     "checks": "Сколько раз спросили",
+    "closed_at": "Закрыт владельцем",
     "code": "Код",
     "compared_at": "Сверено",
     "consent_id": "Согласие",

@@ -206,6 +206,7 @@ def _receipt(line: Line, _gateway: GatewayName) -> Told:
 
 #: Letters and notices by their kind.
 LETTERS: Mapping[str, str] = {
+    "account_closed": "аккаунт закрыт клиентом",
     "already_registered": "адрес уже зарегистрирован",
     "card_elsewhere": "просьба сохранить карту в другом шлюзе",
     "card_expires": "карта скоро закончится",

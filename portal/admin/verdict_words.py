@@ -32,6 +32,7 @@ _WORDS: Mapping[str, str] = {
     "not an order of ours": "это не наш заказ",
     "not a binding of ours": "это не наша привязка карты",
     "method saved": "способ оплаты сохранён",
+    "binding after the account was closed": "карта не сохранена: клиент закрыл аккаунт",
     "binding failed": "карту сохранить не удалось",
     "binding still pending": "привязка карты ещё не решена",
     "receipt kept": "чек записан",

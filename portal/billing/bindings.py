@@ -114,6 +114,9 @@ def _carry_out(key: str, told: BindingSnapshot, now: datetime) -> Settlement:
             return Settlement(Verdict.MOVED, "binding failed")
         if told.outcome is not Outcome.SUCCEEDED or told.method is None:
             return Settlement(Verdict.NOTHING_NEW, "binding still pending")
+        if methods.closed_since(session, owner, binding.created_at):
+            binding.status, binding.next_check_at = BindingStatus.FAILED, None
+            return Settlement(Verdict.MOVED, "binding after the account was closed")
         if wrong := _mismatch(session.get_one(User, binding.user_id), told):
             return Settlement(Verdict.IGNORED, f"binding: {wrong.value}")
         binding.payment_method_id = methods.keep(

@@ -107,20 +107,32 @@ def cancel(user_id: int, now: datetime) -> Preview | None:
     """
     with transaction() as session:
         locks.lock_customer(session, user_id)
-        # Locked one by one as well: e-mails are counted without the customer's lock.
-        periods = session.execute(_counting(user_id, now).with_for_update(of=_purchased)).all()
-        seen = _look(session, periods, user_id, now)
-        if seen is None:
+        ended = end_here(session, user_id, now)
+        if ended is None:
             return None
-        event = _end(session, user_id, now)
-        for line in seen.lines:
-            if line.back:
-                payment = locks.locked(session, payment_id=line.payment_id)
-                assert payment is not None  # payments are never deleted
-                refunds.order(session, payment, line.back, RefundSource.CUSTOMER, REASON, now)
-        notices.announce(session, user_id, "plan_canceled", event, _facts(seen), now)
+        seen, event = ended
+        notices.announce(session, user_id, "plan_canceled", event, facts(seen), now)
     log.info("Plan canceled by user %s, %d payments go back", user_id, sum(bool(x.back) for x in seen.lines))
     return seen
+
+
+def end_here(session: Session, user_id: int, now: datetime) -> tuple[Preview, str] | None:
+    """The same in the caller's transaction, under the customer's lock, without a word to the customer.
+
+    Gives what was done and the key of the event.
+    """
+    # Locked one by one as well: e-mails are counted without the customer's lock.
+    periods = session.execute(_counting(user_id, now).with_for_update(of=_purchased)).all()
+    seen = _look(session, periods, user_id, now)
+    if seen is None:
+        return None
+    event = end_all(session, user_id, now)
+    for line in seen.lines:
+        if line.back:
+            payment = locks.locked(session, payment_id=line.payment_id)
+            assert payment is not None  # payments are never deleted
+            refunds.order(session, payment, line.back, RefundSource.CUSTOMER, REASON, now)
+    return seen, event
 
 
 def _look(session: Session, periods: Sequence[Row[Any]], user_id: int, now: datetime) -> Preview | None:
@@ -238,8 +250,8 @@ def _window_end(paid_at: datetime, shop: ShopSettings) -> datetime:
     return paid_at + timedelta(days=shop.refund_window_days)
 
 
-def _end(session: Session, user_id: int, now: datetime) -> str:
-    """Let nothing count any more and nothing be charged; gives the event's key."""
+def end_all(session: Session, user_id: int, now: datetime) -> str:
+    """Let nothing count any more and nothing be charged, as :func:`end_here`; gives the event's key."""
     ended = (
         update(_purchased)
         .where(_purchased.c.user_id == user_id, _purchased.c.revoked_at.is_(None), _purchased.c.ends_at > now)
@@ -265,7 +277,7 @@ def _end(session: Session, user_id: int, now: datetime) -> str:
     return f"plan_canceled:{subscription_id}:{min(periods, default=0)}"
 
 
-def _facts(seen: Preview) -> dict[str, Any]:
+def facts(seen: Preview) -> dict[str, Any]:
     """What the notice and the letter say."""
     return {
         "plan_title": seen.title,

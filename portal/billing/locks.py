@@ -8,6 +8,7 @@ from sqlalchemy import Row, literal, select
 from sqlalchemy.orm import Session
 
 from portal.models import Payment, User
+from portal.models.base import Moment
 
 _payments: Any = Payment.__table__
 _users: Any = User.__table__
@@ -23,11 +24,13 @@ def locked(
         else _payments.c.transaction_id == transaction_id
     )
     # The customer first: see lock_customer().
-    payer = select(_users.c.public_id).join(_payments, _payments.c.user_id == _users.c.id).where(this)
-    public_id = session.execute(payer.with_for_update(key_share=True, of=_users)).scalar()
-    if public_id is None:
+    payer = select(_users.c.public_id, _users.c.closed_at).join(_payments, _payments.c.user_id == _users.c.id)
+    found = session.execute(payer.where(this).with_for_update(key_share=True, of=_users)).one_or_none()
+    if found is None:
         return None
-    query = select(_payments, literal(public_id).label("payer")).where(this)
+    closed_at = literal(found.closed_at, Moment)
+    query = select(_payments, literal(found.public_id).label("payer"), closed_at.label("payer_closed_at"))
+    query = query.where(this)
     return session.execute(query.with_for_update(key_share=True, of=_payments)).one()
 
 

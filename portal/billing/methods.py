@@ -16,7 +16,7 @@ from portal.billing import agenda, locks, stopping
 from portal.database import db, transaction
 from portal.errors import NotFound
 from portal.gateways.base import SavedMethod
-from portal.models import Consent, GatewayName, PaymentMethod, PaymentPurpose, Subscription
+from portal.models import Consent, GatewayName, PaymentMethod, PaymentPurpose, Subscription, User
 from portal.models.subscription import LIVE
 from portal.secrets import vault
 from portal.wording import marked
@@ -86,6 +86,11 @@ def unlink(user_id: int, method_id: int, now: datetime) -> None:
         method.token, method.detached_at = None, now
 
 
+def closed_since(session: Session, user_id: int, since: datetime) -> bool:
+    """Whether the customer closed the account after *since*: what was begun before keeps nothing."""
+    return bool(session.scalar(select(exists().where(User.id == user_id, User.closed_at > since))))
+
+
 def owned_locked(session: Session, user_id: int, method_id: int) -> PaymentMethod:
     """One method of this customer, locked and read anew. Raises MethodNotFound."""
     owned(user_id, method_id)
@@ -114,7 +119,11 @@ def keep_agreed(
 
 
 def was_unlinked(session: Session, user_id: int, method: SavedMethod, since: datetime) -> bool:
-    """Whether the customer unlinked this very method after *since*, at either gateway."""
+    """Whether the customer unlinked this very method after *since*, at either gateway, or closed the account
+    and all of them with it.
+    """
+    if closed_since(session, user_id, since):
+        return True
     unlinked = exists().where(
         PaymentMethod.user_id == user_id,
         PaymentMethod.fingerprint.in_([_fingerprint(name, method.token) for name in GatewayName]),

@@ -13,7 +13,7 @@ from typing import Any
 from sqlalchemy import Row, insert, select
 from sqlalchemy.orm import Session
 
-from portal.billing import notices, periods, refunds, subscriptions
+from portal.billing import late_money, notices, periods, refunds, subscriptions
 from portal.billing.restoring import carried_key
 from portal.billing.stopping import Because, withdraw
 from portal.billing.subscriptions import Agreed
@@ -82,6 +82,7 @@ def _still_counts(replaced: PurchasedPlan, payment: Row[Any], now: datetime) -> 
         replaced.revoked_at is None
         and replaced.starts_at <= ordered_at < replaced.ends_at
         and now < ordered_at + timedelta(days=payment.period_days)
+        and not late_money.is_of_closed(payment)
     )
 
 

@@ -109,12 +109,13 @@ def _starts_at(
     return starts_at, live.current_period_end > now
 
 
-def record_unused(session: Session, payment: Row[Any], now: datetime) -> None:
-    """Write the period of a renewal whose money goes straight back: it never counts."""
-    starts_at = payment.period_start
+def record_unused(
+    session: Session, payment: Row[Any], subscription_id: int, starts_at: datetime, now: datetime
+) -> None:
+    """Write the period of a payment whose money goes straight back: it never counts."""
     ends_at = starts_at + timedelta(days=payment.period_days)
     because = Revocation.CANCELED
-    periods.write(session, payment, payment.subscription_id, starts_at, ends_at, now, revoked_because=because)
+    periods.write(session, payment, subscription_id, starts_at, ends_at, now, revoked_because=because)
 
 
 def revoke(session: Session, payment: Row[Any], now: datetime) -> None:

@@ -53,6 +53,8 @@ class User(Base):
     #: When the privacy terms were accepted.
     privacy_accepted_at: Mapped[datetime | None] = mapped_column(Moment)
     disabled_at: Mapped[datetime | None] = mapped_column(Moment)
+    #: When the owner closed it last; stays when it is opened again. Money for orders made before goes back.
+    closed_at: Mapped[datetime | None] = mapped_column(Moment)
     created_at: Mapped[datetime] = mapped_column(Moment)
     #: The key that the operator's phone shares with us (RFC 6238); it counts once a code proved that it does.
     totp_secret: Mapped[bytes | None] = mapped_column(Sealed)

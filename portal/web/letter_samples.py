@@ -55,6 +55,17 @@ SAMPLES: Mapping[str, Mapping[str, Facts]] = {
     "change_email_asked": {"": {**_ADDRESSES, "at": _SOON}},
     "email_changed": {"": {**_ADDRESSES, "at": _SOON}},
     "email_wanted": {"": {}},
+    "account_closed": {
+        "with a refund": {
+            "at": _SOON,
+            **_MONEY,
+            "refunds": [
+                {"plan_title": "Про", "method": "Visa •• 4242", "amount": "630.00", "currency": "RUB"},
+            ],
+        },
+        "too late": {"at": _SOON, **_MONEY, "refunds": []},
+        "without a plan": {"at": _SOON, "plan_title": "", "refunds": []},
+    },
     "already_registered": {"": {}},
     "payment_succeeded": {
         "paid": {**_PAYMENT, "ends_at": _THEN},

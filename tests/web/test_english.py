@@ -129,6 +129,7 @@ def places(app: Flask) -> dict[str, list[str]]:
         "accounts.register": ["/register"],
         "accounts.login": ["/login"],
         "accounts.account": ["/account/"],
+        "accounts.ask_to_close": ["/account/close"],
         "accounts.change_email": ["/account/email"],
         "accounts.new_email": [change, "/email/change/dead"],
         "accounts.forgot": ["/password/forgot"],

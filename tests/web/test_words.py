@@ -17,6 +17,7 @@ MONEY = {"amount": "990.00", "currency": "RUB", "plan_title": "Про", "gateway
 EMAILS = Path(__file__).parents[2] / "templates" / "emails"
 LETTERS_ONLY = {
     "card_elsewhere",
+    "account_closed",
     "already_registered",
     "change_email",
     "change_email_asked",

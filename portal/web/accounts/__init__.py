@@ -6,6 +6,6 @@ from __future__ import annotations
 
 from portal.web.accounts.blueprint import bp
 
-from portal.web.accounts import entry, new_address, recovery, settings  # isort: skip  # they put their views on bp
+from portal.web.accounts import closing, entry, new_address, recovery, settings  # isort: skip  # they put their views on bp
 
-__all__ = ["bp", "entry", "new_address", "recovery", "settings"]
+__all__ = ["bp", "closing", "entry", "new_address", "recovery", "settings"]

@@ -80,6 +80,12 @@ class ChangeEmailForm(FlaskForm):
             raise ValidationError(str(_l("Это и есть нынешний адрес аккаунта.")))
 
 
+class CloseForm(FlaskForm):
+    """Whose account is to be closed?"""
+
+    current = PasswordField(_l("Пароль"), validators=_PASSWORD)
+
+
 def _demand_good(field: Field, email: str) -> None:
     if reason := passwords.problem(field.data or "", email):
         raise ValidationError(reason)
