@@ -64,7 +64,7 @@ def test_a_failing_gateway_is_shown_and_offered_behind(desk: Desk, viewer: Brows
     """The desk and the checkout say it, and the other gateway is ticked first."""
     with desk.app.app_context():
         for _ in range(4):
-            gateway_health.note(GatewayName.CLOUDPAYMENTS, False)
+            gateway_health.note(GatewayName.CLOUDPAYMENTS, good=False, does=True)
         gateway_health._kept().read.clear()
     ira = desk.customer()
 
