@@ -48,7 +48,7 @@ OF_THE_DESK = {
 #: Words that are no sentence to a customer: the gateways' cabinets and the desk read them, or they are data.
 DATA = {
     "portal/billing/cancellation.py": {"Отмена тарифа покупателем"},
-    "portal/billing/late_money.py": {"Списание после отмены тарифа"},
+    "portal/billing/late_money.py": {"Списание после отмены тарифа", "Оплата после закрытия аккаунта"},
     "portal/billing/saving.py": {"Проверка карты"},
     # The plans of a new shop are the shop's to word.
     "portal/billing/plans.py": {
