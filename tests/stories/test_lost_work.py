@@ -12,13 +12,15 @@ from typing import Any
 import pytest
 import requests
 from redis import Redis
-from rq import Worker
+from rq import Queue, Worker
+from rq.job import Job
 from rq.registry import StartedJobRegistry
+from rq.serializers import JSONSerializer
 from sqlalchemy import text
 
 from portal import clock, jobs
 from portal.accounts import operators
-from portal.billing import machinery
+from portal.billing import inbox, machinery
 from portal.billing.audit import COMMAND_LINE
 from portal.billing.machinery import Alarm
 from portal.billing.orders import FIRST_CHECK
@@ -167,7 +169,9 @@ def test_the_desk_tells_of_a_killed_worker(
     order = desk.customer().order("yookassa")
     spoil(desk, "yookassa", "get_payment", "hang")
     pay(desk, order)
-    wait_until(lambda: shown(eye, "Выполняются") == 1, PATIENCE)
+    # Only the question that hangs: a letter would be done before its worker is.
+    wait_until(lambda: begun(queue) == [f"{inbox.__name__}.process"], PATIENCE)
+    assert shown(eye, "Выполняются") == 1
 
     kill(worker)
     (known,) = Worker.all(queue=queue)
@@ -192,6 +196,12 @@ def test_the_desk_tells_of_a_killed_worker(
     wait_until(lambda: not queue.count and shown(eye, "Выполняются") == 0, PATIENCE)
     assert books.count(desk.app, "purchased_plans") == 1
     agree(desk)
+
+
+def begun(queue: Queue) -> list[str]:
+    """The verbs of the jobs that workers are at."""
+    ids = StartedJobRegistry(queue=queue).get_job_ids(cleanup=False)
+    return [str(job.func_name) for job in Job.fetch_many(ids, queue.connection, JSONSerializer) if job]
 
 
 def an_operator(desk: Desk) -> Browser:
