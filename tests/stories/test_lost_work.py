@@ -169,8 +169,9 @@ def test_the_desk_tells_of_a_killed_worker(
     order = desk.customer().order("yookassa")
     spoil(desk, "yookassa", "get_payment", "hang")
     pay(desk, order)
-    # Only the question that hangs: a letter would be done before its worker is.
+    # Only at the question that hangs, and once it hangs: a letter would be done before its worker is.
     wait_until(lambda: begun(queue) == [f"{inbox.__name__}.process"], PATIENCE)
+    wait_until(lambda: not desk.sandbox.world.faults.all(), PATIENCE)
     assert shown(eye, "Выполняются") == 1
 
     kill(worker)
