@@ -140,7 +140,8 @@ def test_declined_cards_leave_another_try_or_cancel(
     assert ended["cancellation_details"] == {"party": party, "reason": reason}
     assert ended["payment_method"]["saved"] is False
     sandbox.control("clock", advance="1s")
-    assert merchant.events() == ["payment.succeeded", "payment.canceled"]
+    # Two payments: the news of one may overtake that of the other.
+    assert sorted(merchant.events()) == ["payment.canceled", "payment.succeeded"]
 
 
 def test_a_payment_that_is_over_cannot_be_paid_again(sandbox: Sandbox, shop: Shop) -> None:
