@@ -1,5 +1,6 @@
 // Asks what became of a payment until that changes, then puts the new words in the place of the old ones, where they are
-// announced. Without this script the page refreshes itself.
+// announced. A page without a question of its own (an empty data-poll) is compared with what the server writes by now, and
+// loaded anew when that reads otherwise. Without this script the page refreshes itself.
 "use strict";
 
 (() => {
@@ -26,6 +27,11 @@
       slow.hidden = false;
     }
     try {
+      if (!place.dataset.poll) {
+        await compare();
+        later();
+        return;
+      }
       const answer = await fetch(place.dataset.poll, { ...options, headers: { Accept: "application/json" } });
       if (answer.status === 401 || answer.status === 404) {
         window.location.reload();
@@ -39,6 +45,14 @@
     }
     if (place) {
       later();
+    }
+  }
+
+  async function compare() {
+    const answer = await fetch(window.location.href, options);
+    const page = new DOMParser().parseFromString(await answer.text(), "text/html");
+    if (answer.ok && page.querySelector("[data-poll]")?.textContent !== place.textContent) {
+      window.location.reload();
     }
   }
 
