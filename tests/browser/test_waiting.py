@@ -1,0 +1,25 @@
+"""A page that waits for a gateway without a question of its own: loaded anew when it reads otherwise."""
+
+from __future__ import annotations
+
+from playwright.sync_api import Page, expect
+
+from tests.desk import Desk
+
+
+def test_a_page_that_waits_for_a_binding_tells_its_end(page: Page, desk: Desk, recurring: None) -> None:
+    """With a script nothing is refreshed by force while it reads the same."""
+    ira = desk.customer()
+    begun = ira.call("/billing/api/yookassa/bind_card_start/").json()
+    page.context.add_cookies(
+        [{"name": one.name, "value": str(one.value), "url": desk.url} for one in ira.session.cookies]
+    )
+    page.goto(f"{desk.url}/billing/binding/{begun['binding_id']}/return")
+    page.evaluate("window.here = true")
+    page.wait_for_event("requestfinished", lambda request: request.resource_type == "fetch")
+    assert page.evaluate("window.here")
+
+    key = begun["confirmation_url"].rpartition("=")[2]
+    desk.sandbox.control("pay", gateway="yookassa", transaction_id=key, card="5555555555554444")
+
+    expect(page.get_by_role("heading", name="Карта сохранена")).to_be_visible()
