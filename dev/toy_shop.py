@@ -35,6 +35,10 @@ from portal.secrets import vault
 PASSWORD = "three calm herons"  # noqa: S105 - of invented customers of a throw-away database
 #: A card that both sandbox gateways accept without a 3-D Secure page.
 CARD = "5555555555554444"
+BROWSER = (
+    "Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 (KHTML, like Gecko) "
+    "Chrome/142.0.0.0 Safari/537.36"
+)
 
 
 class Surprise(AssertionError):
@@ -48,6 +52,10 @@ class Person:
     shop: ToyShop
     email: str
     session: requests.Session = field(default_factory=requests.Session)
+
+    def __post_init__(self) -> None:
+        """Call itself what a browser does: pages show it to its owner."""
+        self.session.headers["User-Agent"] = BROWSER
 
     def get(self, path: str) -> requests.Response:
         """Open a page."""
