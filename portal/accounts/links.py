@@ -37,7 +37,7 @@ class LinkDead(PortalError):
 
     code = "LINK_DEAD"
     status = 410
-    message = marked("Ссылка больше не действует: ею уже воспользовались или её срок истёк.")
+    message = marked("Этой ссылкой уже воспользовались, или её срок истёк.")
 
 
 def issue(user: User, purpose: LinkPurpose, now: datetime, address: str | None = None) -> AccountLink:

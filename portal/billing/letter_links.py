@@ -22,7 +22,9 @@ class LetterLinkDead(PortalError):
 
     code = "LINK_DEAD"
     status = 410
-    message = marked("Ссылка больше не действует. Войдите в кабинет: там можно всё то же самое.")
+    message = marked(
+        "Срок ссылки истёк, или она скопирована не целиком. В кабинете можно сделать всё то же самое."
+    )
 
 
 def of_renewal(subscription_id: Any, base_url: str) -> dict[str, str]:

@@ -13,6 +13,7 @@ from flask_login import current_user
 
 from portal import written
 from portal.accounts.wall_clock import wall_now
+from portal.billing.plans import PlanNotFound
 from portal.gateways.base import GatewayForbidden
 from portal.web import guards
 from portal.wording import marked, say
@@ -41,7 +42,7 @@ _NOTHING = marked("Ничего не изменилось, деньги не с�
 _UNTOUCHED = marked("На оплату и тариф это не влияет.")
 _UNSURE = marked(
     "Если вы платили, второй раз не платите, пока не увидите итог в платежах. "
-    "Мы сами сверяемся с банком, деньги не потеряются."
+    "Мы сами сверяемся с платёжной системой, деньги не потеряются."
 )
 
 _TITLES = {
@@ -103,7 +104,7 @@ def _again_at(fault: Fault) -> str:
 
 
 def _ways(fault: Fault, *, bare: bool) -> list[Way]:
-    if fault.code == GatewayForbidden.code:
+    if fault.code in {GatewayForbidden.code, PlanNotFound.code}:
         return [Way(say("К тарифам"), url_for("plans.index"))]
     ways = []
     here = guards.page_to_return_to()

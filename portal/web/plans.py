@@ -40,7 +40,7 @@ def index() -> str:
         everything=offers,
         ways=ways,
         period=period,
-        best_percent=max((offer.saving_percent for offer in _for(offers, "year")), default=0),
+        savings=sorted({offer.saving_percent for offer in _for(offers, "year")}),
         recurring=checkout.recurring_offered(),
     )
 

@@ -269,7 +269,9 @@ def test_too_often_says_when(live: Flask, monkeypatch: pytest.MonkeyPatch, secon
     """A wait that is longer than a minute is told as a moment on the clock."""
     breaks(monkeypatch, TooOften(seconds))
 
-    assert ("Попробуйте снова после" in said(live.test_client().get("/plans").text)) is told
+    page = said(live.test_client().get("/plans").text)
+    assert ("Попробуйте снова после" in page) is told
+    assert ("Подождите немного" in page) is not told
 
 
 def test_whoever_is_signed_in_is_led_to_their_own_pages(app: Flask) -> None:
@@ -278,6 +280,14 @@ def test_whoever_is_signed_in_is_led_to_their_own_pages(app: Flask) -> None:
     assert steps(someone.get("/no/such").text) == ["/"]
     someone.register()
     assert steps(someone.get("/no/such").text) == ["/dashboard/", "/"]
+
+
+def test_whoever_asks_for_a_plan_that_is_gone_is_led_to_those_on_sale(app: Flask) -> None:
+    """An old link into the checkout ends at the tariffs, not at the front door."""
+    answer = Browser(app).get("/checkout/NO_SUCH_PLAN")
+
+    assert answer.status_code == 404
+    assert steps(answer.text) == ["/plans"]
 
 
 def test_a_closed_shop_is_told_as_such(live: Flask, monkeypatch: pytest.MonkeyPatch) -> None:

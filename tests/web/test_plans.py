@@ -46,6 +46,17 @@ def test_a_discount_is_shown_honestly(app: Flask) -> None:
     assert "2 491,67 ₽ в месяц" in page
 
 
+def test_the_switch_promises_no_saving_that_one_of_the_plans_does_not_keep(app: Flask) -> None:
+    """One saving is told as it is; of several only the largest, as the most that it can be."""
+    assert "дешевле на 16 %" in seen(app, "/plans")
+    with app.app_context(), transaction() as session:
+        session.query(Plan).filter_by(code="BUSINESS_YEARLY").update({"discount": 0})
+
+    page = seen(app, "/plans")
+    assert "скидка до 16 %" in page
+    assert "дешевле на" not in page
+
+
 def cards(page: str) -> list[str]:
     """The plans of the cards, by the addresses of their checkouts."""
     return re.findall(r'href="/checkout/(\w+)"', page.partition('id="compare"')[0])

@@ -7,9 +7,11 @@ from flask.typing import ResponseReturnValue
 
 from portal import running
 from portal.accounts import throttle
+from portal.web.accounts.devices import device
 from portal.web.guards import own_path
 
 bp = Blueprint("accounts", __name__)
+bp.add_app_template_filter(device)
 
 #: What one address may ask for in an hour: new accounts, letters with a link.
 OFTEN = "20 per hour"

@@ -16,10 +16,8 @@ def _is_address(form: FlaskForm, field: Field) -> None:  # noqa: ARG001 - WTForm
 
 
 _ADDRESS = (InputRequired(_l("Укажите почту.")), Length(max=254, message=_l("Слишком длинный адрес.")))
-_PASSWORD = (
-    InputRequired(_l("Введите пароль.")),
-    Length(max=passwords.LONGEST, message=_l("Слишком длинный пароль.")),
-)
+_LENGTH = Length(max=passwords.LONGEST, message=_l("Слишком длинный пароль."))
+_PASSWORD = (InputRequired(_l("Введите пароль.")), _LENGTH)
 
 
 class LoginForm(FlaskForm):
@@ -35,7 +33,7 @@ class RegisterForm(FlaskForm):
     email = EmailField(_l("Почта"), validators=(*_ADDRESS, _is_address))
     password = PasswordField(_l("Пароль"), validators=_PASSWORD)
     accept_privacy = BooleanField(
-        _l("Согласен на обработку персональных данных"),
+        _l("Даю согласие на обработку персональных данных"),
         validators=[DataRequired(_l("Без согласия мы не можем создать аккаунт."))],
     )
 
@@ -53,7 +51,9 @@ class ForgotForm(FlaskForm):
 class NewPasswordForm(FlaskForm):
     """A new password for *owner*, who came by a letter."""
 
-    password = PasswordField(_l("Новый пароль"), validators=_PASSWORD)
+    password = PasswordField(
+        _l("Новый пароль"), validators=(InputRequired(_l("Введите новый пароль.")), _LENGTH)
+    )
     owner = ""
 
     def validate_password(self, field: Field) -> None:
@@ -64,7 +64,9 @@ class NewPasswordForm(FlaskForm):
 class ChangePasswordForm(NewPasswordForm):
     """A new password for somebody who knows the present one."""
 
-    current = PasswordField(_l("Нынешний пароль"), validators=_PASSWORD)
+    current = PasswordField(
+        _l("Нынешний пароль"), validators=(InputRequired(_l("Введите нынешний пароль.")), _LENGTH)
+    )
 
 
 class ChangeEmailForm(FlaskForm):
