@@ -15,8 +15,9 @@ from email.utils import formatdate, make_msgid
 from typing import Any
 
 from flask import render_template
+from markupsafe import Markup
 
-from portal.wording import language, say, speaking
+from portal.wording import language, russian, say, speaking
 
 SECONDS = 15
 
@@ -65,7 +66,7 @@ def compose(kind: str, facts: Mapping[str, Any], tongue: str = "") -> Letter:
     with speaking(tongue or language()):
         head, _, text = render_template(f"emails/{kind}.txt", **facts).partition("\n\n")
         foot = render_template("emails/base.txt", **facts)
-        html = dressed(render_template(f"emails/{kind}.html", **facts))
+        html = str(russian(Markup(dressed(render_template(f"emails/{kind}.html", **facts)))))  # noqa: S704 - a template's
     subject = head.removeprefix("Subject:").strip()
     return Letter(subject, f"{text.strip()}\n\n{foot.strip()}\n", html)
 

@@ -22,7 +22,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from portal.billing import settings
 from portal.gateways import declines, titles
 from portal.models import Payment, PaymentPurpose, PaymentStatus
-from portal.wording import language, marked, say
+from portal.wording import language, marked, russian, say
 from portal.written import (
     NBSP,
     calendar_day,
@@ -80,6 +80,7 @@ def init_app(app: Flask) -> None:
     app.add_template_filter(linked)
     app.add_template_filter(means)
     app.add_template_filter(percent)
+    app.add_template_filter(russian)
     app.add_template_global(asset)
     app.add_template_global(language)
     app.jinja_env.globals["brand"] = BRAND
