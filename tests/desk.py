@@ -7,6 +7,7 @@ import re
 import threading
 import time
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from contextvars import Context
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -22,7 +23,6 @@ from rq import SimpleWorker
 from rq.serializers import JSONSerializer
 from werkzeug.http import parse_cookie
 from werkzeug.serving import make_server
-from werkzeug.wsgi import ClosingIterator
 
 from config import Config
 from portal import clock, create_app
@@ -145,9 +145,10 @@ class Browser:
 
 
 class Door:
-    """The application as its server sees it, which knows how many requests have not come to their end.
+    """The application as its server sees it: each request comes to its very end before its answer leaves.
 
-    A request may hand over jobs after its answer has been sent, so whoever has the answer may be too early.
+    A request may hand over jobs once its answer is there, so whoever had the answer first would be too early;
+    and where a browser hangs up on a redirect, the development server forgets to end the request at all.
     """
 
     def __init__(self, app: Flask) -> None:
@@ -155,14 +156,14 @@ class Door:
         self._open = 0
         self._changed = threading.Condition()
 
-    def __call__(self, environ: Any, start_response: Any) -> Any:
+    def __call__(self, environ: Any, start_response: Any) -> list[bytes]:
         """Answer one request."""
         self._count(1)
         try:
-            return ClosingIterator(self._app(environ, start_response), lambda: self._count(-1))
-        except BaseException:
+            with closing(self._app(environ, start_response)) as answer:
+                return [b"".join(answer)]
+        finally:
             self._count(-1)
-            raise
 
     def wait_until_quiet(self, seconds: float = 2) -> None:
         """Wait for the requests under way; one that hangs for a gateway's sake is not waited for longer."""
