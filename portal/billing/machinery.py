@@ -16,7 +16,7 @@ from sqlalchemy import func, select
 from sqlalchemy.dialects.postgresql import insert
 
 from portal import jobs
-from portal.billing import audit, comparing_runs, doors, lookback
+from portal.billing import audit, comparing_runs, doors, lookback, notices
 from portal.billing.audit import Actor, Subject
 from portal.database import db, transaction
 from portal.models import Channel, Notification, ScheduleRun, Setting, Subscription
@@ -106,11 +106,12 @@ def renewals_left(now: datetime) -> Backlog:
 
 
 def letters_left(now: datetime) -> Backlog:
-    """Letters that are due and have not left."""
+    """Letters that are due and have not left; one that was given up would be an alarm for ever."""
     due = select(func.count(), func.min(Notification.next_attempt_at)).where(
         Notification.sent_at.is_(None),
         Notification.channel == Channel.EMAIL,
         Notification.next_attempt_at <= now,
+        notices.not_given_up(now),
     )
     return Backlog(*db.session.execute(due).one())
 

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import cast, delete, select, update
+from sqlalchemy import ColumnElement, cast, delete, select, update
 from sqlalchemy.dialects.postgresql import JSONB, insert
 from sqlalchemy.orm import Session
 
@@ -114,13 +114,18 @@ def deliver(notification_id: int) -> bool:
     return True
 
 
+def not_given_up(now: datetime) -> ColumnElement[bool]:
+    """The letters that somebody still tries to send: whoever counts those that wait counts no others."""
+    return (Notification.created_at > now - GIVE_UP_AFTER) | Notification.kind.in_(_WAITED_FOR)
+
+
 def due(now: datetime, limit: int = 200) -> list[int]:
     """Letters that are waiting to be sent at *now*."""
     waiting = select(Notification.id).where(
         Notification.sent_at.is_(None),
         Notification.channel == Channel.EMAIL,
         Notification.next_attempt_at <= now,
-        (Notification.created_at > now - GIVE_UP_AFTER) | Notification.kind.in_(_WAITED_FOR),
+        not_given_up(now),
     )
     return list(db.session.scalars(waiting.order_by(Notification.next_attempt_at).limit(limit)))
 

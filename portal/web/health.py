@@ -130,7 +130,5 @@ _COUNTED = (
 
 def _letters() -> tuple[str, str, Any]:
     """What is counted changes with the time: nobody tries to send a letter that was given up."""
-    waiting = select(func.count()).where(
-        Notification.sent_at.is_(None), Notification.created_at > clock.now() - notices.GIVE_UP_AFTER
-    )
+    waiting = select(func.count()).where(Notification.sent_at.is_(None), notices.not_given_up(clock.now()))
     return "portal_letters_waiting", "Letters not yet sent.", waiting

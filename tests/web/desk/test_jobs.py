@@ -14,7 +14,7 @@ from rq.serializers import JSONSerializer
 from sqlalchemy.exc import OperationalError
 
 from portal import clock, jobs, worker
-from portal.billing import inbox, machinery
+from portal.billing import inbox, machinery, notices
 from portal.billing.machinery import Alarm
 from portal.database import db
 from tests.desk import Browser, Desk
@@ -146,6 +146,13 @@ def test_what_is_left_behind_is_an_alarm(desk: Desk, alive: Worker) -> None:
     assert Alarm.LETTERS not in silent(desk)
     _write_letter(desk, "stuck", machinery.LEFT_BEHIND + timedelta(minutes=1))
     assert silent(desk) == [Alarm.LETTERS]
+
+
+def test_a_letter_that_was_given_up_is_no_alarm_for_ever(desk: Desk, alive: Worker) -> None:
+    """An address that no server accepts would otherwise leave the banner on every page for good."""
+    desk.customer()
+    _write_letter(desk, "dead", notices.GIVE_UP_AFTER + timedelta(minutes=1))
+    assert silent(desk) == []
 
 
 def test_a_redis_that_is_away_is_said(desk: Desk, viewer: Browser, monkeypatch: pytest.MonkeyPatch) -> None:
