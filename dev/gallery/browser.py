@@ -86,6 +86,7 @@ def open_browser() -> Iterator[Browser]:
 def staged(browser: Browser, world: World, scene: Scene, width: int = 1280) -> Iterator[Stage]:
     """Bring a scene about; its shop-wide circumstances last as long as the block."""
     with ExitStack() as stack:
+        world.send_letters()
         if scene.during is not None:
             stack.enter_context(scene.during(world))
         address = world.shop.url + scene.address(world)

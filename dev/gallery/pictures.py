@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from PIL import Image, ImageDraw
 
+from dev.gallery import frames
 from dev.gallery.browser import Stage
 from dev.gallery.scenes import Scene
 
@@ -60,6 +61,7 @@ def show(page: Page, width: int, scheme: str) -> None:
     page.set_viewport_size({"width": width, "height": 800})
     page.emulate_media(color_scheme="dark" if scheme == "dark" else "light")
     page.evaluate("() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))")
+    frames.unfold(page, width)
 
 
 def _photograph(stage: Stage, look: Look) -> Image.Image:

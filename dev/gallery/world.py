@@ -15,7 +15,7 @@ from sqlalchemy import text
 from dev.gallery import crowd, desk_rows, people
 from dev.toy_shop import PASSWORD, Person, ToyShop, open_shop
 from portal import clock
-from portal.billing import settings
+from portal.billing import settings, sweep
 from portal.database import db
 
 #: The first day of this world; pictures made on different days show the same dates.
@@ -103,6 +103,11 @@ class World:
         """What is set now."""
         with self.app.app_context():
             return settings.current()
+
+    def send_letters(self) -> None:
+        """Let letters leave that a scene has caused, as a worker does at once; nothing else goes on."""
+        with self.app.app_context():
+            sweep.send_letters(clock.now())
 
     def to_day(self, day: float) -> None:
         """Let time pass until that day."""
