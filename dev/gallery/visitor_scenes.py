@@ -117,6 +117,7 @@ def _closed_shop(world: World) -> Any:
 
 SCENES = (
     Scene(name="home", title="Главная", endpoint="plans.home"),
+    Scene(name="home-closed", title="Главная: оплата закрыта", endpoint="plans.home", during=_closed_shop),
     Scene(name="plans", title="Тарифы", endpoint="plans.index"),
     Scene(name="plans-closed", title="Тарифы: оплата закрыта", endpoint="plans.index", during=_closed_shop),
     Scene(name="styleguide", title="Система оформления", endpoint="styleguide.index"),

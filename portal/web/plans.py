@@ -6,7 +6,7 @@ from flask import Blueprint, render_template, request
 from flask_login import current_user
 
 from portal import clock
-from portal.billing import checkout, plans, subscriptions
+from portal.billing import checkout, doors, plans, subscriptions
 from portal.billing.offers import Offer
 
 bp = Blueprint("plans", __name__)
@@ -24,6 +24,7 @@ def home() -> str:
         least=min(quotas, default=0),
         most=max(quotas, default=0),
         recurring=checkout.recurring_offered(),
+        closed=not doors.offered(),
     )
 
 
@@ -42,6 +43,7 @@ def index() -> str:
         period=period,
         savings=sorted({offer.saving_percent for offer in _for(offers, "year")}),
         recurring=checkout.recurring_offered(),
+        closed=not doors.offered(),
     )
 
 

@@ -141,6 +141,47 @@ def test_an_empty_shop_says_so_calmly(app: Flask) -> None:
     assert "/checkout/" not in seen(app, "/")
 
 
+@pytest.mark.parametrize("path", ("/", "/plans", "/plans?period=year"))
+def test_nobody_is_led_to_a_checkout_that_takes_no_money(app: Flask, path: str) -> None:
+    """While no gateway takes money the tariffs keep their prices, say so and lead nowhere; one is enough."""
+    with app.app_context():
+        settings.put("cloudpayments_enabled", "false", clock.now())
+    assert "/checkout/" in seen(app, path)
+    with app.app_context():
+        settings.put("yookassa_enabled", "false", clock.now())
+
+    page = seen(app, path)
+    assert "Оплата сейчас не принимается" in page
+    assert "/checkout/" not in page
+    assert "Выбрать тариф" not in page
+    assert "390 ₽" in page or "9 900 ₽" in page
+
+
+def test_a_customer_is_told_that_what_is_paid_goes_on(app: Flask) -> None:
+    """The notice of a closed shop is not about the plan that runs."""
+    browser = Browser(app)
+    browser.register()
+    with app.app_context():
+        a_period(user_of(), a_payment(user_of(), status="succeeded"), clock.now())
+        settings.put("cloudpayments_enabled", "false", clock.now())
+        settings.put("yookassa_enabled", "false", clock.now())
+
+    page = browser.get("/plans").text
+    assert "Всё, что уже оплачено, действует как обычно." in page
+    assert "Ваш тариф" in page
+    assert "Продлить тариф" not in page
+
+
+def test_a_plan_of_three_months_names_no_price_of_a_month(app: Flask) -> None:
+    """What it costs as a whole is not what a month costs."""
+    with app.app_context(), transaction() as session:
+        session.query(Plan).filter_by(code="START_MONTHLY").update({"period_days": 90, "price": "1111"})
+
+    row = seen(app, "/plans").partition('id="compare"')[2].partition("</tr>")[2].partition("</tr>")[0]
+    assert "1 111 ₽" in row
+    assert row.count("1 111 ₽") == 1
+
+
 def test_a_plan_of_few_letters_and_a_hostile_title(app: Flask) -> None:
     """An operator's words are text, never markup; no price per thousand where there is no thousand."""
     with app.app_context(), transaction() as session:
