@@ -89,6 +89,7 @@ NOT_SHOWN: dict[str, str] = {
     "health.healthz": "for the machine room",
     "health.readyz": "for the machine room",
     "health.metrics": "for the machine room",
+    "accounts.data": "a file",
     "api.transaction_status": "JSON",
     "api.transactions": "JSON",
     "product_api.entitlement": "JSON",

@@ -130,6 +130,7 @@ def places(app: Flask) -> dict[str, list[str]]:
         "accounts.login": ["/login"],
         "accounts.account": ["/account/"],
         "accounts.ask_to_close": ["/account/close"],
+        "accounts.data": [],  # a file of what is kept, in the words in which it is kept
         "accounts.change_email": ["/account/email"],
         "accounts.new_email": [change, "/email/change/dead"],
         "accounts.forgot": ["/password/forgot"],

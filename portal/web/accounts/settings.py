@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
-from flask import flash, g, redirect, render_template, url_for
+from flask import Response, flash, g, json, redirect, render_template, url_for
 from flask.typing import ResponseReturnValue
 from flask_babel import gettext as _
 from flask_login import current_user, login_required
 
 from portal import clock
-from portal.accounts import passwords, present, recovery, sessions, sign_in, throttle
+from portal.accounts import own_data, passwords, present, recovery, sessions, sign_in, throttle
 from portal.accounts.wall_clock import wall_now
 from portal.errors import NotFound
 from portal.web.accounts.blueprint import address, bp
@@ -28,6 +28,16 @@ _LARGEST_ID = 2**63 - 1
 def account() -> ResponseReturnValue:
     """What the portal knows of the person, and what can be changed."""
     return _page(ChangePasswordForm(formdata=None))
+
+
+@bp.get("/account/data")
+@login_required
+def data() -> Response:
+    """All of one's own data as one file, for reading and for taking elsewhere."""
+    text = json.dumps(own_data.of(present.user(), clock.now()), ensure_ascii=False, indent=2, sort_keys=False)
+    answer = Response(text, mimetype="application/json")
+    answer.headers["Content-Disposition"] = 'attachment; filename="my-data.json"'
+    return answer
 
 
 @bp.post("/account/password")
