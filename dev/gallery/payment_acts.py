@@ -194,7 +194,7 @@ def waits_long(page: Page, _world: World) -> None:
     for _ in range(8):
         page.clock.run_for(5_000)
         page.wait_for_timeout(60)
-    page.locator("[data-slow]").wait_for()
+    page.get_by_text("Ответа пока нет").wait_for()
 
 
 def gets_paid(page: Page, world: World) -> None:

@@ -8,7 +8,9 @@ from flask import Blueprint, jsonify, redirect, render_template, url_for
 from flask.typing import ResponseReturnValue
 
 from portal import clock, running
-from portal.billing import checkout, consents, doors, orders, payments, refunds, subscriptions
+from portal.billing import checkout, consents, doors, orders, outlook, payments, refunds, subscriptions
+from portal.billing.outlook import Outlook, State
+from portal.billing.subscriptions import Standing
 from portal.database import db
 from portal.gateways.base import GatewayClosed
 from portal.models import GatewayName, Payment, PaymentPurpose, PaymentStatus, PurchasedPlan, User
@@ -39,10 +41,13 @@ def come_back(payment: Payment) -> str:
     """Where both gateways send the browser. The visit proves nothing: the gateway is asked."""
     now = clock.now()
     payment = payments.ask(payment, now)
+    standing = subscriptions.standing(payment.user_id, now)
+    period = _period(payment, standing)
     return render_template(
         "payment/return.html",
         payment=payment,
-        period=_period(payment, now),
+        period=period,
+        coming=_coming(standing, now) if period else None,
         failure=payments.failure(payment),
         can_go_on=takes_cards(payment, now) or leads_to_yookassa(payment, now),
         is_over=is_over(payment, now),
@@ -123,10 +128,15 @@ def _page_before(payment: Payment) -> str:
     return "plan_changes.show" if payment.purpose is PaymentPurpose.CHANGE else "checkout.show"
 
 
-def _period(payment: Payment, now: datetime) -> PurchasedPlan | None:
+def _coming(standing: Standing, now: datetime) -> Outlook | None:
+    """The charge that follows by itself, where one is planned."""
+    found = outlook.of(standing, now)
+    return found if found is not None and found.state is State.COMING else None
+
+
+def _period(payment: Payment, standing: Standing) -> PurchasedPlan | None:
     """The period that this payment gave, while it counts."""
     if payment.status is not PaymentStatus.SUCCEEDED:
         return None
-    standing = subscriptions.standing(payment.user_id, now)
     periods = (*((standing.current,) if standing.current else ()), *standing.upcoming)
     return next((period for period in periods if period.payment_id == payment.id), None)

@@ -24,7 +24,7 @@
     }
     const slow = place.querySelector("[data-slow]");
     if (slow && Date.now() - since > SLOW_AFTER) {
-      slow.hidden = false;
+      slow.textContent = slow.dataset.slow;
     }
     try {
       if (!place.dataset.poll) {

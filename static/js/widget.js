@@ -13,6 +13,7 @@
   const loadButton = place.querySelector("[data-load-again]");
   const reason = place.querySelector("[data-reason]");
   const money = place.querySelector("[data-money]");
+  const advice = place.querySelector("[data-advice]");
   const usualReason = reason.textContent;
   const patience = 15000;
   const opened = `opened-${place.dataset.transaction}`;
@@ -125,7 +126,8 @@
       return;
     }
     reason.textContent = known.failure?.message || result?.message || usualReason;
-    money.hidden = Boolean(known.failure); // our own reason says that with itself
+    // Our own reason says with itself what became of the money, and what to do.
+    money.hidden = advice.hidden = Boolean(known.failure);
     show("declined");
   }
 

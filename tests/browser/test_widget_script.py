@@ -18,7 +18,7 @@ PAGE = """<!DOCTYPE html><title>Pay</title>
   <p data-state="done" hidden>done</p> <p data-state="blocked" hidden>blocked</p>
   <p data-state="closed" hidden>closed</p>
   <p data-state="declined" hidden>declined: <span data-reason>the bank refused</span>
-    <span data-money>nothing was taken</span></p>
+    <span data-money>nothing was taken</span> <span data-advice>try again</span></p>
   <button data-pay hidden>Pay</button> <button data-load-again hidden>Again</button>
 </div>
 <script type="application/json" id="widget-parameters">{}</script>
@@ -61,7 +61,7 @@ def answers(route: Route, result: dict[str, str], known: dict[str, Any] | None) 
         (CANCELLED, {"status": "succeeded"}, LEAVES),
         (CANCELLED, None, LEAVES),
         (REFUSED, {"status": "failed", "failure": {"message": "no money"}}, "declined: no money"),
-        (REFUSED, {"status": "pending"}, "declined: the form's own words nothing was taken"),
+        (REFUSED, {"status": "pending"}, "declined: the form's own words nothing was taken try again"),
         (REFUSED, {"status": "succeeded"}, LEAVES),
         (REFUSED, {"status": "unknown"}, LEAVES),
         (REFUSED, None, LEAVES),
@@ -72,8 +72,8 @@ def answers(route: Route, result: dict[str, str], known: dict[str, Any] | None) 
 def test_the_form_alone_is_not_believed(
     chromium: Browser, result: dict[str, str], known: dict[str, Any] | None, shown: str
 ) -> None:
-    """That no money was taken is said where we know it, and once: our own reason says it with itself. Where
-    nobody can be asked, the next page asks.
+    """That no money was taken is said where we know it, and once, and so is what to do: our own reason says
+    both with itself. Where nobody can be asked, the next page asks.
     """
     context = chromium.new_context()
     page = context.new_page()

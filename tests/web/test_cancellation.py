@@ -81,7 +81,7 @@ def test_somebody_without_a_plan(browser: Browser) -> None:
         ("full", 3, "Всё, что вы заплатили: так можно до ", "Отменить и вернуть 990 ₽"),
         ("unused_quota", 3, "за неотправленные письма: 36 750 из 50 000", "Отменить и вернуть 727,65 ₽"),
         ("unused_days", 3, "Часть от 990 ₽ за время, которое осталось до ", "Отменить и вернуть 890,99 ₽"),
-        ("full", 14, "Возврат был возможен до ", "Отменить без возврата"),
+        ("full", 14, "Срок возврата — 14 дней после оплаты, он прошёл ", "Отменить без возврата"),
     ),
 )
 def test_the_rule_and_the_sum(
@@ -96,6 +96,16 @@ def test_the_rule_and_the_sum(
     assert ("Вернём тем же способом: Visa •• 4242." in page) is ("вернуть" in button)
     assert ("сумма понемногу уменьшается" in page) is (rule.startswith("unused") and age < 14)
     assert "отключится сразу, хотя оплачен до" in page
+
+
+def test_all_that_was_paid_for_is_used(app: Flask, browser: Browser) -> None:
+    """Nothing goes back of e-mails that were sent; nobody is told that the time is over."""
+    policy(app, "unused_quota")
+    a_plan(app, timedelta(days=3), used=50_000)
+    page = words(browser)
+    assert "Деньги не вернутся Всё, что было оплачено, уже использовано." in page
+    assert "0 из 50 000" in page
+    assert "он прошёл" not in page
 
 
 def test_a_plan_that_has_not_begun(app: Flask, browser: Browser) -> None:

@@ -100,7 +100,7 @@ def test_a_second_plan_begins_when_the_first_ends(app: Flask, browser: Browser) 
         a_period(user_of(), a_payment(user_of(), status="succeeded"), clock.now())
 
     page = text(browser, "/checkout/BUSINESS_MONTHLY")
-    assert "Сейчас оплачен тариф «Про»" in page
+    assert "Сразу за оплаченным тарифом «Про»" in page
     assert "сразу после оплаты" not in page
 
 

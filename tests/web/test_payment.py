@@ -181,12 +181,12 @@ def test_a_second_card_is_the_same_order(app: Flask, browser: Browser) -> None:
 
 STATES = (
     ("pending", "cloudpayments", ("Ждём подтверждения", "Обычно до минуты", "Ещё не платили")),
-    ("authorized", "cloudpayments", ("Платёж в обработке", "Делать ничего не нужно")),
+    ("authorized", "cloudpayments", ("Платёж обрабатывается", "Делать ничего не нужно")),
     ("unknown", "yookassa", ("Ещё выясняем", "Банк ещё не ответил, второй раз платить не нужно")),
     (
         "failed",
         "cloudpayments",
-        ("Оплата не прошла", "не хватило денег", "Попробовать ещё раз", "Через ЮKassa"),
+        ("Оплата не прошла", "не хватило денег", "Попробовать ещё раз", "Заплатить через ЮKassa"),
     ),
     ("failed", "yookassa", ("Оплата не прошла", "Попробовать ещё раз", "Заплатить на этом сайте")),
     ("succeeded", "yookassa", ("Оплачено", "В кабинет")),
@@ -221,7 +221,7 @@ def test_a_refusal_leads_to_what_helps(app: Flask, browser: Browser, code: str, 
     """The first button says what the reason asks for; the other gateway and "later" stand below it."""
     page = text(browser, seeded(app, status="failed", failure_code=code) + "return")
 
-    assert buttons(page) == [words, "Через ЮKassa", "Решу позже"]
+    assert buttons(page) == [words, "Заплатить через ЮKassa", "Решу позже"]
 
 
 def test_our_own_fault_leads_to_the_other_gateway(app: Flask, browser: Browser) -> None:

@@ -11,7 +11,7 @@ import pytest
 from flask import Flask
 from sqlalchemy import select
 
-from portal import clock
+from portal import clock, written
 from portal.billing import agreements, letter_links, settings
 from portal.database import db, transaction
 from portal.models import Payment, PaymentPurpose, User
@@ -96,6 +96,20 @@ STATES: dict[str, tuple[Callable[[Subscriber], object], tuple[str, ...]]] = {
         ("Магазин приостановил автоматические списания",),
     ),
 }
+
+
+def test_the_page_of_the_paid_order_says_what_is_charged_next(app: Flask, browser: Browser) -> None:
+    """Whoever agreed to renewals reads the day and the sum there; else nothing follows."""
+    with app.app_context():
+        ira = subscriber(app, 3)
+        order = f"/billing/payment/{db.session.scalars(select(Payment.transaction_id)).one()}/return"
+        due = ira.subscription.charge_due_at
+        assert due
+        says = f"Следующее списание {written.day(due)}, 990 ₽".replace(NBSP, " ")
+    assert says in text(browser, order)
+    with app.app_context():
+        agreements.stop(ira.user.id, clock.now())
+    assert "Следующее списание" not in text(browser, order)
 
 
 @pytest.mark.parametrize("state", STATES)
