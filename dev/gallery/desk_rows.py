@@ -175,6 +175,7 @@ def _sign_in_with_a_phone(world: World) -> None:
     with world.app.app_context(), transaction() as session:
         user = session.scalars(select(User).where(User.email == "tanya@example.com")).one()
         two_factor.begin(user)
+        two_factor.new_recovery_codes(user, COMMAND_LINE, clock.now())
     world.sql("UPDATE users SET totp_since = now() WHERE email = 'tanya@example.com'")
     world.sign_in("tanya")
     world.sql(

@@ -48,12 +48,14 @@ class ForgotForm(FlaskForm):
     email = EmailField(_l("Почта"), validators=(*_ADDRESS, _is_address))
 
 
+def _new_password() -> PasswordField:
+    return PasswordField(_l("Новый пароль"), validators=(InputRequired(_l("Введите новый пароль.")), _LENGTH))
+
+
 class NewPasswordForm(FlaskForm):
     """A new password for *owner*, who came by a letter."""
 
-    password = PasswordField(
-        _l("Новый пароль"), validators=(InputRequired(_l("Введите новый пароль.")), _LENGTH)
-    )
+    password = _new_password()
     owner = ""
 
     def validate_password(self, field: Field) -> None:
@@ -67,6 +69,8 @@ class ChangePasswordForm(NewPasswordForm):
     current = PasswordField(
         _l("Нынешний пароль"), validators=(InputRequired(_l("Введите нынешний пароль.")), _LENGTH)
     )
+    # Anew, so that it comes after the present one wherever the form is gone through.
+    password = _new_password()
 
 
 class ChangeEmailForm(FlaskForm):

@@ -37,6 +37,16 @@ def test_a_password_is_changed_with_the_present_one(app: Flask, browser: Browser
     assert letter_kinds(app)[-1] == "password_changed"
 
 
+def test_what_is_missing_is_told_in_the_order_of_the_fields(browser: Browser) -> None:
+    """Each by its own name, above the form as in it: the present password, then the new one."""
+    browser.register()
+
+    page = browser.post("/account/password", page="/account/").text
+
+    said = re.findall(r'<a href="#(\w+)">([^<]+)</a>', page)
+    assert said == [("current", "Введите нынешний пароль."), ("password", "Введите новый пароль.")]
+
+
 def test_guessing_the_present_password_is_limited(browser: Browser) -> None:
     """A stranger at an open browser has five guesses as well."""
     browser.register()

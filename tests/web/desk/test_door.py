@@ -8,13 +8,13 @@ from datetime import timedelta
 
 import pyotp
 import pytest
-from sqlalchemy import select, update
+from sqlalchemy import delete, select, update
 
 from portal.accounts import desk_door, two_factor
 from portal.accounts.wall_clock import wall_now
 from portal.billing.audit import Actor
 from portal.database import db, transaction
-from portal.models import Role, User, UserSession
+from portal.models import RecoveryCode, Role, User, UserSession
 from tests.desk import PASSWORD, Browser, Desk
 
 DOOR = "/account/desk/"
@@ -127,6 +127,9 @@ def test_an_owner_in_production_needs_a_phone(
     again = owner.get(f"{DOOR}two-factor").text
     assert phone.secret not in again.replace(" ", "")
     assert "восстановления: 10" in again
+    with desk.app.app_context(), transaction() as session:
+        session.execute(delete(RecoveryCode))
+    assert "Кодов восстановления не осталось" in owner.get(f"{DOOR}two-factor").text
 
 
 def test_turning_it_off_asks_once_more(desk: Desk, clerk: Browser) -> None:
