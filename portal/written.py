@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import date, datetime
 from decimal import Decimal
 from zoneinfo import ZoneInfo
 
 from babel.dates import format_date, format_datetime, get_timezone_gmt
+from babel.lists import format_list
 from babel.numbers import format_decimal
 
 from portal import running
@@ -44,6 +46,11 @@ def days(value: int) -> str:
 def letters(value: int) -> str:
     """``1 письмо``, ``50 000 писем``: what a plan lets its customer send."""
     return say_many("%(num)s письмо", "%(num)s писем", value, number(value)).replace(" ", NBSP)
+
+
+def quoted(titles: Sequence[str]) -> str:
+    """``«Про»``, ``«Старт», «Про» и «Бизнес»``: what the shop gave a name, as a list."""
+    return format_list([say("«%(title)s»", title=title) for title in titles], locale=language())
 
 
 def moment(value: datetime | str) -> str:

@@ -80,7 +80,7 @@ def email_wanted(owner: User, now: datetime) -> None:
 def account_closed(user: User, ended: Preview | None, now: datetime) -> None:
     """Tell the owner that the account is closed, and what goes back."""
     moment = now.isoformat()
-    facts = {"at": moment, **(cancellation.facts(ended) if ended else {"plan_title": "", "refunds": []})}
+    facts = {"at": moment, **(cancellation.facts(ended) if ended else {"plan_titles": [], "refunds": []})}
     with transaction() as session:
         notices.post(session, user.id, "account_closed", f"account_closed:{user.id}:{moment}", facts, now)
 

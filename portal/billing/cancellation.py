@@ -30,7 +30,6 @@ from portal.models import (
 from portal.models.payment import OPEN
 from portal.models.subscription import LIVE
 from portal.money import ZERO, to_wire
-from portal.wording import say
 
 log = logging.getLogger(__name__)
 
@@ -69,8 +68,8 @@ class Line:
 class Preview:
     """What ending the plan at one moment does."""
 
-    #: The plan, or several as ``Про» и «Бизнес``: to be put between quotation marks.
-    title: str
+    #: The plan that ends, or several: each title once, the running one first.
+    titles: tuple[str, ...]
     #: Until when the plan could be used otherwise; empty in the days of grace.
     ends_at: datetime | None
     lines: tuple[Line, ...]
@@ -151,21 +150,13 @@ def _look(session: Session, periods: Sequence[Row[Any]], user_id: int, now: date
         _payments.c.status.in_(OPEN),
     )
     return Preview(
-        title=_titles([period.plan_title for period in periods] or [live.title if live else ""]),
+        titles=tuple(dict.fromkeys(period.plan_title for period in periods)) or (live.title if live else "",),
         ends_at=periods[-1].ends_at if periods else None,
         lines=tuple(_within_what_is_left(session, _lines(session, periods, shop, now))),
         auto_renew=bool(live is not None and live.auto_renew),
         charge_is_open=bool(session.scalar(select(open_charge))),
         window_days=shop.refund_window_days,
     )
-
-
-def _titles(titles: list[str]) -> str:
-    """Each title once; who says them puts them into quotation marks."""
-    first, *others = dict.fromkeys(titles)
-    for other in others:
-        first = say("%(one)s» и «%(other)s", one=first, other=other)
-    return first
 
 
 def _counting(user_id: int, now: datetime) -> Any:
@@ -280,7 +271,7 @@ def end_all(session: Session, user_id: int, now: datetime) -> str:
 def facts(seen: Preview) -> dict[str, Any]:
     """What the notice and the letter say."""
     return {
-        "plan_title": seen.title,
+        "plan_titles": seen.titles,
         "sums": [{"amount": to_wire(amount), "currency": currency} for amount, currency in seen.sums],
         "refunds": [
             {

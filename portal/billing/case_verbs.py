@@ -182,7 +182,7 @@ def end_plan(session: Session, case: Case, decision: Decision) -> Mapping[str, A
     on_behalf.stop_here(session, payment.user_id, decision.actor, decision.reason, now, tell=False)
     session.flush()
     subscriptions.revoke(session, payment, now)
-    facts = {"plan_title": payment.plan_title, "sums": [], "refunds": [], "bank_took_it": True}
+    facts = {"plan_titles": [payment.plan_title], "sums": [], "refunds": [], "bank_took_it": True}
     notices.announce(session, payment.user_id, "plan_canceled", f"plan_canceled:case:{case.id}", facts, now)
     return {"transaction_id": payment.transaction_id}
 

@@ -10,6 +10,7 @@ from flask_login import current_user, login_required
 from portal import clock, written
 from portal.billing import cancellation
 from portal.billing.cancellation import Preview
+from portal.wording import say_many
 
 bp = Blueprint("cancellation", __name__, url_prefix="/dashboard/cancel")
 
@@ -31,16 +32,26 @@ def cancel() -> ResponseReturnValue:
     done = cancellation.cancel(current_user.id, clock.now())
     if done is None:
         return _nothing_to_end()
-    if done.sums:
-        said = _(
-            "Тариф «%(title)s» отменён. Возвращаем %(sum)s: обычно это занимает до трёх рабочих дней.",
-            title=done.title,
-            sum=_sum(done),
-        )
-    else:
-        said = _("Тариф «%(title)s» отменён. Больше ничего не спишется.", title=done.title)
-    flash(said, "good")
+    flash(_said(done), "good")
     return redirect(url_for("dashboard.show"), 303)
+
+
+def _said(done: Preview) -> str:
+    titles = written.quoted(done.titles)
+    if not done.sums:
+        return say_many(
+            "Тариф %(titles)s отменён. Больше ничего не спишется.",
+            "Тарифы %(titles)s отменены. Больше ничего не спишется.",
+            len(done.titles),
+            titles=titles,
+        )
+    return say_many(
+        "Тариф %(titles)s отменён. Возвращаем %(sum)s: обычно это занимает до трёх рабочих дней.",
+        "Тарифы %(titles)s отменены. Возвращаем %(sum)s: обычно это занимает до трёх рабочих дней.",
+        len(done.titles),
+        titles=titles,
+        sum=_sum(done),
+    )
 
 
 def _nothing_to_end() -> ResponseReturnValue:

@@ -34,6 +34,7 @@ from portal.written import (
     money,
     number,
     percent,
+    quoted,
     zone_name,
 )
 
@@ -80,6 +81,7 @@ def init_app(app: Flask) -> None:
     app.add_template_filter(linked)
     app.add_template_filter(means)
     app.add_template_filter(percent)
+    app.add_template_filter(quoted)
     app.add_template_filter(russian)
     app.add_template_global(asset)
     app.add_template_global(language)

@@ -64,7 +64,7 @@ SAMPLES: Mapping[str, Mapping[str, Facts]] = {
             ],
         },
         "too late": {"at": _SOON, **_MONEY, "refunds": []},
-        "without a plan": {"at": _SOON, "plan_title": "", "refunds": []},
+        "without a plan": {"at": _SOON, "plan_title": "", "plan_titles": [], "refunds": []},
     },
     "already_registered": {"": {}},
     "payment_succeeded": {
@@ -86,7 +86,7 @@ SAMPLES: Mapping[str, Mapping[str, Facts]] = {
                 {"plan_title": "Старт", "method": "", "amount": "120.50", "currency": "RUB"},
             ],
         },
-        "too late": {**_MONEY, "refunds": []},
+        "two, too late": {**_MONEY, "plan_titles": ["Старт", "Про"], "refunds": []},
     },
     "renewal_coming": {"": {**_PAYMENT, "charge_at": _SOON, "period_days": 30, **_STOP}},
     "renewed": {"": {**_PAYMENT, "ends_at": _LATER}},

@@ -83,7 +83,15 @@ def _plan_canceled(facts: Mapping[str, Any]) -> Words:
         text = say("Ваш банк вернул вам деньги за него. Списаний больше не будет.")
     else:
         text = say("Списаний больше не будет.")
-    return "info", say("Тариф «%(title)s» отменён", title=facts["plan_title"]), text
+    # What was written before several were told apart has one title.
+    titles = facts.get("plan_titles") or [facts["plan_title"]]
+    title = say_many(
+        "Тариф %(titles)s отменён",
+        "Тарифы %(titles)s отменены",
+        len(titles),
+        titles=written.quoted(titles),
+    )
+    return "info", title, text
 
 
 def _renewal_coming(facts: Mapping[str, Any]) -> Words:

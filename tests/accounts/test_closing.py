@@ -94,7 +94,7 @@ def test_outside_the_window_nothing_goes_back(shelf: Shelf) -> None:
 
     assert shelf.ordered() == []
     (letter,) = db.session.scalars(select(Notification))
-    assert (letter.facts["refunds"], letter.facts["plan_title"] != "") == ([], True)
+    assert (letter.facts["refunds"], bool(letter.facts["plan_titles"])) == ([], True)
 
 
 def test_without_a_plan_there_is_only_an_account_to_close(shelf: Shelf) -> None:

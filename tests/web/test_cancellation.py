@@ -114,10 +114,10 @@ def test_a_plan_that_has_not_begun(app: Flask, browser: Browser) -> None:
     a_plan(app, -timedelta(days=10), plan="BUSINESS_MONTHLY")
     page = words(browser)
     assert "Срок ещё не начался, поэтому возвращаем всё." in page
-    assert "Тариф «Про» и «Бизнес» отключится сразу" in page
+    assert "Тарифы «Про» и «Бизнес» отключатся сразу, хотя оплачены до" in page
     assert "Отменить и вернуть 2 990 ₽" in page
     assert browser.post(PAGE).location == "/dashboard/"
-    assert "Тариф «Про» и «Бизнес» отменён." in browser.get("/dashboard/").text
+    assert "Тарифы «Про» и «Бизнес» отменены." in browser.get("/dashboard/").text
 
 
 def test_instead_of_ending(app: Flask, browser: Browser) -> None:
