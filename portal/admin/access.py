@@ -91,7 +91,7 @@ def _demand(least: Role, *, fresh: bool) -> ResponseReturnValue | None:
     if missing is None:
         desk_door.note_seen(session, now)
         if not current_user.may(least):
-            raise NotAllowed(f"Это действие открыто с роли «{ROLES[least]}».")
+            raise NotAllowed(_OPEN_TO[least])
         if fresh and desk_door.missing_for_money(present.user(), session, now):
             return redirect(url_for("desk_door.prove", next=_way_back(), money="1"), 303)
         return None
@@ -107,4 +107,9 @@ def _way_back() -> str:
     return "/" + referrer.removeprefix(own) if referrer.startswith(own) else url_for("admin.index")
 
 
+_OPEN_TO = {
+    Role.VIEWER: "Это открыто сотрудникам.",
+    Role.SUPPORT: "Это открыто поддержке и владельцу.",
+    Role.OWNER: "Это открыто только владельцу.",
+}
 ROLES = {Role.VIEWER: "Наблюдатель", Role.SUPPORT: "Поддержка", Role.OWNER: "Владелец"}

@@ -45,7 +45,7 @@ ACTS: Mapping[str, str] = {
     "send-letter": "поторопил письмо",
     "setting": "изменил настройку",
     "setting-replaced": "заменил секрет в настройках",
-    "stop-renewal": "выключил автопродление",
+    "stop-renewal": "выключил продление",
     "two-factor-off": "выключил второй фактор",
     "two-factor-on": "включил второй фактор",
 }
@@ -69,6 +69,14 @@ _SUBJECTS: Mapping[str, tuple[str, str]] = {
     "webhook_event": ("уведомление", "desk_webhook_events"),
     "webhook-event": ("уведомление", "desk_webhook_events"),
 }
+
+#: Those who act at the desk's journal without an account, as it is kept there.
+ACTORS: Mapping[str, str] = {"command line": "командная строка"}
+
+
+def actor(kept: str) -> str:
+    """Who did it: an address, or what has none."""
+    return ACTORS.get(kept, kept)
 
 
 def act(entry: AuditEntry) -> str:

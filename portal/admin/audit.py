@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, ClassVar
 
 from portal.admin import act_words
@@ -15,11 +16,15 @@ class AuditEntries(Rows):
     """Who did what, before and after, and why. The database itself lets nobody change a row."""
 
     least = Role.OWNER
+    one = "Запись журнала"
     what = (
         "Кто, когда, откуда, что сделал и почему. Записи только добавляются; "
         "команда flask audit verify проверяет, что ни одна не изменена."
     )
-    column_list = ("id", "at", "actor", "address", "act", "subject_type", "before", "after", "reason")
+    column_list = ("id", "at", "actor", "act", "subject_type", "before", "after", "reason")
+    beneath: ClassVar[Mapping[str, tuple[str, ...]]] = {"actor": ("address",)}
+    wrapping_columns = Rows.wrapping_columns - {"reason"}
+    column_details_exclude_list = ("subject_id",)
     column_sortable_list = ("id", "at")
     column_labels: ClassVar[dict[str, str]] = {**LABELS, "user_id": "Сотрудник", "subject_type": "Над чем"}
     column_filters = (
@@ -32,6 +37,8 @@ class AuditEntries(Rows):
 
     def shown(self, row: Any, name: str) -> Any:
         """In words, leading to what the act was done to."""
+        if name == "actor":
+            return act_words.actor(row.actor)
         if name == "act":
             return act_words.act(row)
         if name == "subject_type":

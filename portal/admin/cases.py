@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Mapping
+from typing import Any, ClassVar
 
 from flask import flash, redirect, request, url_for
 from flask.typing import ResponseReturnValue
@@ -29,6 +30,7 @@ from portal.money import to_people
 class Cases(Rows):
     """What the portal would not decide alone."""
 
+    one = "Случай"
     what = "Что портал не стал решать сам: здесь нужен человек. Нерешённые сверху."
     details_template = "admin/cases/details.html"
     column_list = (
@@ -37,11 +39,10 @@ class Cases(Rows):
         "kind",
         "gateway",
         "amount",
-        "currency",
         "payment_id",
-        "resolved_at",
         "resolution",
     )
+    beneath: ClassVar[Mapping[str, tuple[str, ...]]] = {"resolution": ("resolved_at",)}
     column_sortable_list = ("id", "opened_at")
     column_filters = (
         YesNo("open", Case.resolved_at.is_(None), "Не решён"),
@@ -50,6 +51,12 @@ class Cases(Rows):
         Exactly("id", (Case.gateway_payment_id,), "Номер у шлюза"),
         OneOf("resolution", Case.resolution, "Решение", CaseChoice),
     )
+
+    def shown(self, row: Any, name: str) -> Any:
+        """A sum with its currency: a case may be about another one."""
+        if name == "amount" and row.amount is not None:
+            return to_people(row.amount, row.currency or "RUB")
+        return super().shown(row, name)
 
     def get_query(self) -> Any:
         """Open ones first."""

@@ -120,10 +120,10 @@ def _choices(payment: Payment, now: datetime) -> list[tuple[str, str]]:
     if live is not None and live.auto_renew and live.status in LIVE:
         until = clock_time(live.current_period_end)
         sentence = f"оплаченное доработает до {until}, клиенту уйдёт письмо"
-        found.append(("stop", f"Выключить автопродление: {sentence}"))
+        found.append(("stop", f"Выключить продление: {sentence}"))
     counts = period is not None and period.revoked_at is None and period.ends_at > now
     if period is not None and counts and current_user.may(Role.OWNER):
-        sentence = "перестанет работать сразу, автопродление выключится, клиенту уйдёт письмо"
+        sentence = "перестанет работать сразу, продление выключится, клиенту уйдёт письмо"
         found.append(("end", f"Закончить «{period.plan_title}»: {sentence}"))
     return found
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import date, datetime, time, timedelta
-from typing import Any
+from typing import Any, ClassVar
 from urllib.parse import urlencode
 from zoneinfo import ZoneInfo
 
@@ -34,6 +34,7 @@ _SIBLINGS = 20
 class Events(Rows):
     """The inbox."""
 
+    one = "Уведомление"
     what = "Каждое подлинное уведомление шлюза: что пришло, что из него вышло и сколько раз пробовали."
     list_template = "admin/events/list.html"
     details_template = "admin/events/details.html"
@@ -41,15 +42,18 @@ class Events(Rows):
         "id",
         "received_at",
         "gateway",
-        "kind",
         "status",
-        "verdict",
         "gateway_object_id",
-        "billing_mode",
         "payment_id",
         "attempts",
-        "last_error",
+        "billing_mode",
     )
+    beneath: ClassVar[Mapping[str, tuple[str, ...]]] = {
+        "gateway": ("kind",),
+        "status": ("verdict", "last_error"),
+    }
+    wide_columns = frozenset({"billing_mode"})
+    wrapping_columns = Rows.wrapping_columns | {"status", "gateway_object_id"}
     column_details_exclude_list = ("raw_payload", "dedupe_key", "headers")
     column_sortable_list = ("id", "received_at", "attempts")
     column_filters = (
@@ -57,7 +61,7 @@ class Events(Rows):
         Exactly("kind", (WebhookEvent.kind,), "Вид"),
         OneOf("status", WebhookEvent.status, "Состояние", EventStatus),
         OneOf("gateway", WebhookEvent.gateway, "Шлюз", GatewayName),
-        OneOf("mode", WebhookEvent.billing_mode, "Режим (billing_mode)", BillingMode),
+        OneOf("mode", WebhookEvent.billing_mode, "Режим", BillingMode),
         Since("since", WebhookEvent.received_at, "Получено с"),
         Until("until", WebhookEvent.received_at, "по"),
     )
@@ -68,6 +72,8 @@ class Events(Rows):
             return cell(None)
         if name == "verdict":
             return cell(verdict(row.verdict))
+        if name == "billing_mode" and row.billing_mode in set(BillingMode):
+            return cell(BillingMode(row.billing_mode))
         return super().shown(row, name)
 
     def body(self, event: WebhookEvent) -> list[bodies.Line] | None:

@@ -37,6 +37,16 @@ SCHEDULES = {
     "reconciliation": "Сверка, каждое утро",
 }
 
+#: What a job does, by the verb that a worker runs.
+VERBS = {
+    "billing.comparing_runs.carry_on": "сверить дни со шлюзами",
+    "billing.inbox.process": "применить уведомление",
+    "billing.notices.deliver": "отправить письмо",
+    "billing.renewals.renew": "списать продление",
+    "billing.replaying.carry_on": "применить много уведомлений ещё раз",
+    "billing.sending_back.carry_on": "отправить возврат",
+}
+
 
 def alarms_in_words() -> list[str]:
     """For the banner on every page of the desk."""
@@ -65,6 +75,7 @@ class Jobs(Room):
             failed=failed,
             schedules=machinery.schedules(now),
             names=SCHEDULES,
+            verbs=VERBS,
             renewals=machinery.renewals_left(now),
             letters=machinery.letters_left(now),
             cell=cell,

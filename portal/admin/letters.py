@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Mapping
+from typing import Any, ClassVar
 
 from flask import abort, request, url_for
 from flask.typing import ResponseReturnValue
@@ -25,9 +26,12 @@ from portal.models import Channel, Notification, Role, User
 class Letters(Rows):
     """The outbox: notices in the portal and by e-mail."""
 
+    one = "Письмо"
     what = "Что и кому сообщил портал; неотправленное он пробует снова сам."
     details_template = "admin/notifications/details.html"
-    column_list = ("id", "created_at", "user_id", "kind", "channel", "sent_at", "attempts", "last_error")
+    column_list = ("id", "created_at", "user_id", "kind", "channel", "sent_at", "attempts")
+    beneath: ClassVar[Mapping[str, tuple[str, ...]]] = {"sent_at": ("last_error",)}
+    column_details_exclude_list = ("dedupe_key",)
     column_sortable_list = ("id", "created_at", "sent_at")
     column_filters = (
         Customer("customer", Notification.user_id, "Клиент"),
@@ -66,7 +70,7 @@ class Letters(Rows):
         act = Act(
             title=f"Повторить письмо № {letter.id}",
             says=(
-                f"На {address} уйдёт то же письмо: {LETTERS.get(letter.kind, letter.kind)}.",
+                f"На {address} уйдёт то же письмо: «{LETTERS.get(letter.kind, letter.kind)}».",
                 "Это будет новая запись; прежняя останется как была.",
                 "Если за это время написанное перестало быть верным, письмо не уйдёт.",
             ),

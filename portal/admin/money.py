@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Mapping
+from typing import Any, ClassVar
 
 from sqlalchemy import select
 
 from portal.admin.filters import Customer, EitherId, Exactly, OneOf, Since, Until, YesNo, customers_like
 from portal.admin.rows import Rows
+from portal.admin.story import reason_in_short
 from portal.billing import extending
 from portal.database import db
+from portal.gateways import titles
 from portal.models import (
     BillingMode,
     GatewayCall,
@@ -46,6 +49,7 @@ def _of_payment(column: Any) -> Any:
 class Refunds(Rows):
     """Money that went back, or is on its way."""
 
+    one = "Возврат"
     what = "Каждый возврат — отдельная строка; по одному платежу их может быть несколько."
     details_template = "admin/refunds/details.html"
     column_list = (
@@ -56,10 +60,12 @@ class Refunds(Rows):
         "status",
         "source",
         "reason",
-        "gateway",
-        "failure_code",
-        "finished_at",
     )
+    beneath: ClassVar[Mapping[str, tuple[str, ...]]] = {
+        "payment_id": ("gateway",),
+        "status": ("failure_code", "finished_at"),
+    }
+    wrapping_columns = Rows.wrapping_columns | {"status"}
     column_details_exclude_list = ("key", "form_key")
     column_sortable_list = ("id", "created_at", "amount")
     column_filters = (
@@ -76,6 +82,12 @@ class Refunds(Rows):
         YesNo("test", _of_payment(Payment.test_mode), "Тестовый"),
     )
 
+    def shown(self, row: Any, name: str) -> Any:
+        """A refusal in words."""
+        if name == "failure_code" and row.failure_code:
+            return reason_in_short(row.gateway, row.failure_code)
+        return super().shown(row, name)
+
     def more(self, row: Any) -> dict[str, Any]:
         """Whose it is, and the calls that were made for it."""
         payment = db.session.get(Payment, row.payment_id or 0)
@@ -90,6 +102,9 @@ class Refunds(Rows):
 class Subscriptions(Rows):
     """The standing agreements."""
 
+    one = "Подписка"
+    what = "Кто на каком тарифе, до какого дня оплачено и когда следующее списание."
+    wide_columns = frozenset({"created_at"})
     details_template = "admin/subscriptions/details.html"
     column_list = (
         "id",
@@ -106,7 +121,7 @@ class Subscriptions(Rows):
     column_filters = (
         Customer("customer", Subscription.user_id, "Клиент"),
         OneOf("status", Subscription.status, "Состояние", SubscriptionStatus),
-        YesNo("renews", Subscription.auto_renew, "Автопродление"),
+        YesNo("renews", Subscription.auto_renew, "Продлевается"),
         Since("due-since", Subscription.charge_due_at, "Списание с"),
         Until("due-until", Subscription.charge_due_at, "по"),
     )
@@ -134,6 +149,8 @@ class Subscriptions(Rows):
 class Periods(Rows):
     """One paid period per row, each made by one payment."""
 
+    one = "Оплаченный период"
+    what = "Каждый оплаченный срок: с какого и по какой день, сколько писем в нём и сколько отправлено."
     column_list = (
         "id",
         "user_id",
@@ -143,9 +160,11 @@ class Periods(Rows):
         "email_quota",
         "emails_used",
         "payment_id",
-        "revoked_at",
         "revoked_because",
     )
+    beneath: ClassVar[Mapping[str, tuple[str, ...]]] = {"revoked_because": ("revoked_at",)}
+    # The code and the title as they were bought say it all.
+    column_details_exclude_list = ("plan_id",)
     column_sortable_list = ("id", "starts_at", "ends_at")
     column_filters = (
         Customer("customer", PurchasedPlan.user_id, "Клиент"),
@@ -159,17 +178,19 @@ class Periods(Rows):
 class Methods(Rows):
     """Saved cards and accounts, by what a customer would know them by."""
 
+    one = "Способ оплаты"
+    what = "Сохранённые карты и счета, с которых списываются продления. Номеров карт здесь нет."
     column_list = (
         "id",
         "user_id",
         "title",
-        "kind",
-        "bank",
         "gateway",
         "created_at",
         "stopped_at",
         "detached_at",
     )
+    column_sortable_list = ("id", "created_at")
+    beneath: ClassVar[Mapping[str, tuple[str, ...]]] = {"title": ("bank",)}
     column_details_exclude_list = ("token", "fingerprint")
     column_filters = (
         Customer("customer", PaymentMethod.user_id, "Клиент"),
@@ -177,3 +198,7 @@ class Methods(Rows):
         OneOf("gateway", PaymentMethod.gateway, "Шлюз", GatewayName),
         YesNo("living", PaymentMethod.detached_at.is_(None), "Привязан"),
     )
+
+    def shown(self, row: Any, name: str) -> Any:
+        """Its kind as customers read it."""
+        return titles.KINDS.get(row.kind, row.kind) if name == "kind" else super().shown(row, name)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from decimal import Decimal
-from typing import Any
+from typing import Any, ClassVar
 
 from flask import abort, flash, redirect, request, url_for
 from flask.typing import ResponseReturnValue
@@ -72,6 +73,7 @@ class Payments(Chargebacks, Rows):
     """Payments at both gateways."""
 
     what = "Все заказы обоих шлюзов, новые сверху."
+    one = "Платёж"
     details_template = "admin/payments/details.html"
     column_list = (
         "id",
@@ -82,31 +84,43 @@ class Payments(Chargebacks, Rows):
         "status",
         "refunded_amount",
         "fee",
-        "purpose",
         "gateway",
         "billing_mode",
-        "method_title",
-        "failure_code",
     )
+    beneath: ClassVar[Mapping[str, tuple[str, ...]]] = {
+        "plan_title": ("purpose",),
+        "status": ("failure_code",),
+        "gateway": ("method_title",),
+    }
+    wide_columns = frozenset({"billing_mode"})
+    wrapping_columns = Rows.wrapping_columns | {"status"}
     column_details_exclude_list = ("confirmation_url",)
     column_sortable_list = ("id", "created_at", "amount")
     column_filters = (
-        EitherId("id", Payment.gateway_payment_id, "Номер: наш, шлюза", ours=Payment.transaction_id),
+        EitherId("id", Payment.gateway_payment_id, "Номер заказа", ours=Payment.transaction_id),
         Customer("customer", Payment.user_id, "Клиент"),
-        LastFour("last4", Payment.method_title, "Последние цифры карты"),
+        LastFour("last4", Payment.method_title, "Конец карты"),
         OneOf("status", Payment.status, "Состояние", PaymentStatus),
         OneOf("gateway", Payment.gateway, "Шлюз", GatewayName),
         OneOf("purpose", Payment.purpose, "За что", PaymentPurpose),
         OneOf("mode", Payment.billing_mode, "Режим", BillingMode),
         YesNo("test", Payment.test_mode, "Тестовый"),
         Exactly("plan", (Payment.plan_code,), "Код тарифа"),
-        ReasonWords("reason", Payment.failure_code, "Причина: код или слова"),
+        ReasonWords("reason", Payment.failure_code, "Причина отказа"),
         Since("since", Payment.created_at, "Создан с"),
         Until("until", Payment.created_at, "по"),
         Since("paid-since", Payment.paid_at, "Оплачен с"),
         Until("paid-until", Payment.paid_at, "по"),
         YesNo("fee", Payment.fee.is_not(None), "Комиссия известна"),
     )
+
+    def shown(self, row: Any, name: str) -> Any:
+        """A refusal in words, an amount that never came back as nothing."""
+        if name == "failure_code" and row.failure_code:
+            return story.reason_in_short(row.gateway, row.failure_code)
+        if name == "refunded_amount" and not row.refunded_amount:
+            return cell(None)
+        return super().shown(row, name)
 
     def more(self, row: Any) -> dict[str, Any]:
         """The facts that matter, the story, and the buttons of this operator."""

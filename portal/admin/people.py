@@ -36,11 +36,13 @@ from portal.models import (
 
 #: So many of each kind stand on the page; the lists have the rest.
 _SOME = 10
+_TONGUES = {"ru": "русский", "en": "английский"}
 
 
 class People(Rows):
     """Customers and operators."""
 
+    what = "Клиенты и сотрудники. На странице клиента — всё, что он платил, получал и на что соглашался."
     details_template = "admin/users/details.html"
     column_list = ("id", "email", "role", "totp_since", "email_confirmed_at", "created_at", "disabled_at")
     column_details_exclude_list = ("password_hash", "totp_secret", "totp_last_step")
@@ -51,6 +53,10 @@ class People(Rows):
         OneOf("role", User.role, "Роль", Role),
         YesNo("disabled", User.disabled_at.is_not(None), "Отключён"),
     )
+
+    def shown(self, row: Any, name: str) -> Any:
+        """A language by its name."""
+        return _TONGUES.get(row.language, row.language) if name == "language" else super().shown(row, name)
 
     def more(self, row: Any) -> dict[str, Any]:
         """All that is known of a customer, the latest of each kind."""
@@ -108,7 +114,7 @@ class People(Rows):
             facts=(("Тариф", f"«{period.plan_title}»"), ("Сейчас действует до", clock_time(period.ends_at))),
             says=(
                 "Конец тарифа сдвинется на столько дней, всё оплаченное после него — тоже.",
-                "Если включено автопродление, списание сдвинется вместе с концом. Денег не возьмём.",
+                "Если включено продление, списание сдвинется вместе с концом. Денег не возьмём.",
                 "Клиент получит письмо и увидит это в кабинете.",
             ),
             inputs=(Input("days", "Сколько дней", f"От 1 до {extending.MOST_DAYS}.", "number", "7"),),
@@ -125,15 +131,15 @@ class People(Rows):
 
         def carry_out(reason: str, _form_key: str) -> str:
             was_on = on_behalf.stop_renewal(user.id, present.actor(), reason, clock.now())
-            return "Автопродление выключено." if was_on else "Автопродление и было выключено."
+            return "Продление выключено." if was_on else "Продление и было выключено."
 
         act = Act(
-            title=f"Выключить автопродление: {user.email}",
+            title=f"Выключить продление: {user.email}",
             says=(
                 "Списаний больше не будет; согласие будет отозвано с пометкой, что это сделал сотрудник.",
                 "Оплаченное доработает до конца. Клиент получит письмо и сможет включить продление сам.",
             ),
-            button="Выключить автопродление",
+            button="Выключить продление",
             **_back(user),
         )
         return carried_out(self, act, carry_out)
@@ -171,7 +177,7 @@ class People(Rows):
 
         act = Act(
             title=f"Включить аккаунт: {user.email}",
-            says=("Клиент снова сможет войти. Автопродление он включает сам.",),
+            says=("Клиент снова сможет войти. Продление он включает сам.",),
             button="Включить аккаунт",
             **_back(user),
         )

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import date, timedelta
+from typing import ClassVar
 from zoneinfo import ZoneInfo
 
 from flask import flash, redirect, request, url_for
@@ -133,6 +135,7 @@ class Reconciliation(Room):
 class Lines(Rows):
     """Every line that differed, in all runs; reached from a run's page."""
 
+    one = "Строка сверки"
     what = "Что различалось и что с этим сделано."
     column_list = (
         "id",
@@ -147,6 +150,7 @@ class Lines(Rows):
         "here_amount",
         "note",
     )
+    wrapping_columns = Rows.wrapping_columns | {"gateway_object_id"}
     column_filters = (
         Number("run", (ReconciliationLine.run_id,), "Сверка №"),
         OneOf("what", ReconciliationLine.what, "Что различалось", Discrepancy),
@@ -165,24 +169,27 @@ class Lines(Rows):
 class Days(Rows):
     """Totals by gateway and day, in all runs; reached from a run's page."""
 
+    one = "День сверки"
     what = "Итоги по дням и шлюзам."
     column_list = (
         "id",
         "run_id",
-        "gateway",
         "day",
-        "there_count",
+        "gateway",
         "there_sum",
-        "here_count",
         "here_sum",
         "case_sum",
-        "refunds_there_count",
         "refunds_there_sum",
-        "refunds_here_count",
         "refunds_here_sum",
         "fee_sum",
         "error",
     )
+    beneath: ClassVar[Mapping[str, tuple[str, ...]]] = {
+        "there_sum": ("there_count",),
+        "here_sum": ("here_count",),
+        "refunds_there_sum": ("refunds_there_count",),
+        "refunds_here_sum": ("refunds_here_count",),
+    }
     column_filters = (
         Number("run", (ReconciliationDay.run_id,), "Сверка №"),
         OneOf("gateway", ReconciliationDay.gateway, "Шлюз", GatewayName),

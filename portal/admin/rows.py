@@ -16,13 +16,15 @@ from portal.admin.access import Guarded
 from portal.admin.exports import Exported
 from portal.admin.filters import Day, Narrowing
 from portal.admin.labels import LABELS
-from portal.admin.words import cell
+from portal.admin.words import cell, number
 from portal.database import db
-from portal.models import User
+from portal.models import Plan, User
 
 #: Fits PostgreSQL's bigint, in which rows are numbered.
 ROW_NUMBER = re.compile("[1-9][0-9]{0,17}", re.ASCII)
 _LAST_PAGE = 1_000_000
+#: An address beyond this may be broken anywhere; no other is.
+_LONG_ADDRESS = 26
 #: What no text in PostgreSQL holds.
 _UNASKABLE = re.compile("[\x00\ud800-\udfff]")
 
@@ -62,6 +64,14 @@ class Rows(Exported, Guarded, ModelView):
     list_template = "admin/model/list.html"
     #: Columns that hold a customer's number and are shown as the address.
     customer_columns: tuple[str, ...] = ("user_id", "ordered_by", "resolved_by")
+    #: What stands in smaller words under a column's value, instead of in columns of its own.
+    beneath: ClassVar[Mapping[str, tuple[str, ...]]] = {}
+    #: Columns that only a wide screen has place for; the file and a row's page have them always.
+    wide_columns: frozenset[str] = frozenset()
+    #: Columns of sentences, which take several lines.
+    wrapping_columns: frozenset[str] = frozenset({"reason", "last_error", "note", "verdict"})
+    #: What one row is called on its own page.
+    one = "Запись"
     #: Where a row of this table leads: the endpoint that takes its ``id``; by default the details.
     row_endpoint: str | None = None
     #: Columns drawn as numbers: flush right.
@@ -76,6 +86,9 @@ class Rows(Exported, Guarded, ModelView):
             "email_quota",
             "emails_used",
             "period_days",
+            "attempt",
+            "attempts",
+            "days",
         }
     )
     column_default_sort = ("id", True)
@@ -103,14 +116,14 @@ class Rows(Exported, Guarded, ModelView):
         search = _UNASKABLE.sub("", search) if search else search
         count, rows = super().get_list(page, sort_column, sort_desc, search, filters, execute, page_size)
         if execute:
-            self._template_args["customers"] = self._addresses(rows)
+            self._look_up(rows)
         return count, rows
 
     def get_one(self, id: str) -> Any:
         """One row; none for a text that is no row's number."""
         found = super().get_one(id) if ROW_NUMBER.fullmatch(id) else None
         if found is not None:
-            self._template_args["customers"] = self._addresses([found])
+            self._look_up([found])
         return found
 
     def scaffold_list_columns(self) -> list[str]:
@@ -183,8 +196,30 @@ class Rows(Exported, Guarded, ModelView):
         if name in self.customer_columns and value is not None:
             return customer_link(value, self._template_args.get("customers", {}))
         if name in LEADS and value is not None:
-            return row_link(LEADS[name], value)
+            titles = self._template_args.get("titles", {}) if LEADS[name] == "desk_plans" else {}
+            return row_link(LEADS[name], value, titles.get(value, ""))
+        if name in self.number_columns - {"id"} and isinstance(value, int):
+            return number(value)
         return cell(value)
+
+    def under(self, row: Any, name: str) -> list[Any]:
+        """What stands under one cell: the columns that are said there and hold something."""
+        names = self.beneath.get(name, ())
+        return [self.shown(row, one) for one in names if getattr(row, one) or getattr(row, one) is False]
+
+    def class_of(self, name: str) -> str:
+        """How a column is drawn."""
+        kinds = {
+            "number": name in self.number_columns,
+            "wraps": name in self.wrapping_columns,
+            "wide-only": name in self.wide_columns,
+        }
+        return " ".join(kind for kind, so in kinds.items() if so)
+
+    def _look_up(self, rows: Iterable[Any]) -> None:
+        """What these rows name by number only: customers, plans."""
+        self._template_args["customers"] = self._addresses(rows)
+        self._template_args["titles"] = self._titles(rows)
 
     def _addresses(self, rows: Iterable[Any]) -> Mapping[int, str]:
         """The addresses of the customers on this page, in one question."""
@@ -195,18 +230,25 @@ class Rows(Exported, Guarded, ModelView):
         found = db.session.execute(select(User.id, User.email).where(User.id.in_(numbers)))
         return {row.id: row.email for row in found}
 
+    def _titles(self, rows: Iterable[Any]) -> Mapping[int, str]:
+        """The titles of the plans on this page, in one question."""
+        names = [name for name in LEADS if LEADS[name] == "desk_plans" and hasattr(self.model, name)]
+        numbers = {found for row in rows for name in names if (found := getattr(row, name)) is not None}
+        if not numbers:
+            return {}
+        found = db.session.execute(select(Plan.id, Plan.title).where(Plan.id.in_(numbers)))
+        return {row.id: row.title for row in found}
 
-class Plain(Rows):
-    """Rows without secrets, shown as they are."""
 
-
-def row_link(room: str, number: int) -> Markup:
-    """A row of another table by its number, leading to its page."""
+def row_link(room: str, number: int, title: str = "") -> Markup:
+    """A row of another table by its title or its number, leading to its page."""
     where = url_for(f"{room}.details_view", id=number)
-    return Markup('<a href="{}">№ {}</a>').format(where, number)
+    return Markup('<a href="{}">{}</a>').format(where, title or f"№ {number}")
 
 
 def customer_link(number: int, addresses: Mapping[int, str]) -> Markup:
     """A customer by their address, leading to their page."""
     where = url_for("desk_users.details_view", id=number)
-    return Markup('<a href="{}">{}</a>').format(where, addresses.get(number, f"№ {number}"))
+    told = addresses.get(number, f"№ {number}")
+    kind = ' class="rows-table__long"' if len(told) > _LONG_ADDRESS else ""
+    return Markup(f'<a{kind} href="{{}}">{{}}</a>').format(where, told)  # noqa: S704 - kind is written above

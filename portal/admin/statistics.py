@@ -50,6 +50,13 @@ class NumbersRoom(Room):
             return name == asked
         return preset(name, figures.calendar().day(clock.now())) == (question.since, question.until)
 
+    def presets(self, question: Question) -> list[dict[str, Any]]:
+        """The named periods as links, the one that is looked at marked."""
+        return [
+            {"href": self.preset_url(name), "text": label, "current": self.is_preset(name, question)}
+            for name, label in PRESETS
+        ]
+
     def file_url(self, key: str, decimal: str = "comma") -> str:
         """A table of the present page as a file."""
         args = {name: value for name, value in request.args.items() if name in _ASKED}
@@ -57,7 +64,7 @@ class NumbersRoom(Room):
 
     def drawn(self, template: str, **more: Any) -> str:
         """The page with what its macros need."""
-        return str(self.render(template, presets=PRESETS, told=sheets.told, **more))
+        return str(self.render(template, told=sheets.told, **more))
 
 
 class Statistics(NumbersRoom):

@@ -164,12 +164,20 @@ def _of_money(numbers: Numbers) -> list[Tile]:
     money = takings.total(takings.by(numbers.lines, lambda line: line.name).values())
     captured, refunded = money.captured, money.refunded
     return [
-        Tile("Поступило", told(captured.amount, "money"), f"Списано с покупателей. Платежей: {captured.n}."),
-        Tile("Возвращено", told(refunded.amount, "money"), f"Ушло обратно. Возвратов: {refunded.n}."),
+        Tile(
+            "Поступило",
+            told(captured.amount, "money"),
+            f"Списано с покупателей. Платежей:\N{NO-BREAK SPACE}{captured.n}.",
+        ),
+        Tile(
+            "Возвращено",
+            told(refunded.amount, "money"),
+            f"Ушло обратно. Возвратов:\N{NO-BREAK SPACE}{refunded.n}.",
+        ),
         Tile(
             "Комиссия шлюзов",
             told(fee(money), "money"),
-            f"Удержано по словам шлюзов, с НДС на комиссию. Платежей: {money.fee.n}.",
+            f"Удержано по словам шлюзов, с НДС на комиссию. Платежей:\N{NO-BREAK SPACE}{money.fee.n}.",
             *_not_known(numbers, money),
         ),
         Tile("Чистыми", told(net(money), "money"), "Поступило минус возвращено минус комиссия."),

@@ -9,10 +9,10 @@ from typing import Any
 
 from flask import url_for
 
-from portal.admin.act_words import ACTS
+from portal.admin.act_words import ACTORS, ACTS, actor
 from portal.admin.moments import clock_time, day
 from portal.admin.verdict_words import verdict
-from portal.admin.words import cell, word
+from portal.admin.words import cell, number, word
 from portal.billing.story import Line
 from portal.gateways import declines
 from portal.models import Channel, GatewayName, Operation, PaymentStatus, RefundSource, RefundStatus
@@ -58,9 +58,17 @@ def reason(gateway: GatewayName, code: str | None) -> str:
     return f"{declines.explain(gateway.value, code).message} ({code})" if code else ""
 
 
+def reason_in_short(gateway: GatewayName, code: str) -> str:
+    """A refusal for a table: what happened, without what the customer may do; a strange code as it is."""
+    found = declines.explain(gateway.value, code)
+    return found.message.partition(". ")[0].rstrip(".") if found.known else code
+
+
 def said(name: str, value: Any) -> Any:
     """A cell of a small table: kinds of letters and operators' acts by their words."""
-    words = {"kind": LETTERS, "act": ACTS}.get(name, {})
+    words = {"kind": LETTERS, "act": ACTS, "actor": ACTORS}.get(name, {})
+    if name.startswith("emails_") and isinstance(value, int):
+        return number(value)
     return cell(words.get(value, value) if isinstance(value, str) else value)
 
 
@@ -103,7 +111,7 @@ def _move(line: Line, gateway: GatewayName) -> Told:
 
 def _period(line: Line, _gateway: GatewayName) -> Told:
     row = line.row
-    detail = f"«{row.plan_title}», {day(row.starts_at)} — {day(row.ends_at)}, писем {row.email_quota}"
+    detail = f"«{row.plan_title}», {day(row.starts_at)} — {day(row.ends_at)}, писем {number(row.email_quota)}"
     return Told(line.at, "Период выдан", detail, page_of("purchased_plans", row.id), "good")
 
 
@@ -154,7 +162,7 @@ def _case_closed(line: Line, _gateway: GatewayName) -> Told:
 
 def _act(line: Line, _gateway: GatewayName) -> Told:
     row = line.row
-    return Told(line.at, f"{row.actor}: {ACTS.get(row.act, row.act)}", row.reason)
+    return Told(line.at, f"{actor(row.actor)}: {ACTS.get(row.act, row.act)}", row.reason)
 
 
 def _told(line: Line, _gateway: GatewayName) -> Told:
@@ -197,7 +205,7 @@ def _consent(line: Line, _gateway: GatewayName) -> Told:
     row = line.row
     terms = f"{to_people(row.amount, row.currency)} каждые {row.period_days} дн."
     ended = f"; отозвано {clock_time(row.withdrawn_at)} ({row.withdrawn_because})" if row.withdrawn_at else ""
-    return Told(line.at, "Согласие на автопродление", f"{terms}, с адреса {row.address}{ended}")
+    return Told(line.at, "Согласие на продление", f"{terms}, с адреса {row.address}{ended}")
 
 
 def _receipt(line: Line, _gateway: GatewayName) -> Told:
@@ -233,7 +241,7 @@ LETTERS: Mapping[str, str] = {
     "refunded": "деньги возвращены",
     "renewal_coming": "скоро списание",
     "renewal_failed": "продление не прошло",
-    "renewal_stopped": "автопродление выключено",
+    "renewal_stopped": "продление выключено",
     "renewed": "тариф продлён",
     "reset_password": "новый пароль",
 }

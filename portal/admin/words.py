@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 from decimal import Decimal
 from enum import StrEnum
 from typing import Any
@@ -12,6 +13,7 @@ from typing import Any
 from flask import current_app
 from markupsafe import Markup, escape
 
+from portal.admin.labels import FACTS, LABELS
 from portal.models import (
     BillingMode,
     CaseChoice,
@@ -32,6 +34,12 @@ from portal.models import (
 )
 
 NOTHING = "—"
+#: How moments, days and sums are kept in JSON.
+_MOMENT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:\d\d)", re.ASCII)
+_DAY = re.compile(r"\d{4}-\d\d-\d\d", re.ASCII)
+_SUM = re.compile(r"-?\d+\.\d\d", re.ASCII)
+#: Whole numbers from here on are written in groups of three.
+_LONG = 10_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +100,7 @@ _WORDS: dict[type[StrEnum], dict[StrEnum, Word]] = {
     },
     BillingMode: {
         BillingMode.ONE_TIME: Word("разовый"),
-        BillingMode.RECURRING: Word("с автопродлением"),
+        BillingMode.RECURRING: Word("с продлением"),
     },
     Channel: {Channel.PORTAL: Word("в кабинете"), Channel.EMAIL: Word("письмо")},
     RunOrigin: {
@@ -121,7 +129,7 @@ _WORDS: dict[type[StrEnum], dict[StrEnum, Word]] = {
         CaseChoice.DECLARE_FAILED: Word("признано непрошедшим"),
         CaseChoice.TRY_AGAIN: Word("отправлено ещё раз"),
         CaseChoice.BY_HAND: Word("возвращено вручную"),
-        CaseChoice.STOP: Word("автопродление выключено"),
+        CaseChoice.STOP: Word("продление выключено"),
         CaseChoice.RELEASE: Word("списание разрешено без письма"),
         CaseChoice.END_PLAN: Word("тариф закончен"),
         CaseChoice.WON: Word("деньги у магазина"),
@@ -161,6 +169,31 @@ def badge(value: StrEnum) -> Markup:
     return Markup('<span class="badge badge--{}">{}</span>').format(told.kind, told.text)
 
 
+#: What is called by a name rather than in some state: no colour unless the word has one.
+_NAMES = (
+    BillingMode,
+    Channel,
+    Discrepancy,
+    GatewayName,
+    PaymentPurpose,
+    RefundSource,
+    Revocation,
+    Role,
+    RunOrigin,
+)
+
+
+def told(value: StrEnum) -> Markup:
+    """A state in its colour; a mere name as plain words."""
+    found = word(value)
+    return escape(found.text) if isinstance(value, _NAMES) and found.kind == "plain" else badge(value)
+
+
+def number(value: int) -> str:
+    """``50 000``; four digits stand together."""
+    return f"{value:,}".replace(",", "\N{NO-BREAK SPACE}") if abs(value) >= _LONG else str(value)
+
+
 def moment_in_words(value: datetime) -> str:
     """``22.12.2026 14:05:09`` on the shop's clock, as a spreadsheet reads it."""
     local = current_app.jinja_env.filters["local"](value)
@@ -182,11 +215,13 @@ def cell(value: Any) -> Any:
     if isinstance(value, bool):
         return "да" if value else "нет"
     if isinstance(value, StrEnum):
-        return badge(value)
+        return told(value)
     if isinstance(value, Mapping | list):
         return _told(value)
     if isinstance(value, datetime):
         return moment(value)
+    if isinstance(value, date):
+        return f"{value:%d.%m.%Y}"
     if isinstance(value, Decimal):
         return f"{value:,.2f}".replace(",", "\N{NO-BREAK SPACE}").replace(".", ",")
     return escape(value)
@@ -198,18 +233,39 @@ def _told(value: Mapping[str, Any] | list[Any]) -> Markup:
         return Markup('<span class="aside">{}</span>').format(NOTHING)
     if isinstance(value, list) or set(value) == {"value"}:
         return escape(_plain(value["value"] if isinstance(value, Mapping) else value))
-    lines = [Markup("<code>{}</code>: {}").format(name, _plain(one)) for name, one in value.items()]
+    lines = [Markup("{}: {}").format(_named(name), _plain(one, name)) for name, one in value.items()]
     return Markup("<br>").join(lines)
 
 
-def _plain(value: Any) -> str:
-    """A value within another one."""
+def _named(name: str) -> Markup:
+    """A kept name in words; one that has none as it is."""
+    found = FACTS.get(name) or LABELS.get(name)
+    return escape(found) if found else Markup("<code>{}</code>").format(name)
+
+
+def _plain(value: Any, name: str = "") -> str:
+    """A value within another one; *name* is what it is kept under."""
+    if isinstance(value, str) and value:
+        return _written(value, name)
     if value is None or value == "":
         return NOTHING
     if isinstance(value, bool):
         return "да" if value else "нет"
     if isinstance(value, Mapping):
-        return ", ".join(f"{name}: {_plain(one)}" for name, one in value.items())
+        return ", ".join(f"{name}: {_plain(one, name)}" for name, one in value.items())
     if isinstance(value, list):
         return ", ".join(_plain(one) for one in value) or NOTHING
     return str(value)
+
+
+def _written(kept: str, name: str) -> str:
+    """A moment, a day, a sum or a gateway out of JSON, as it stands elsewhere at the desk."""
+    if name == "gateway" and kept in set(GatewayName):
+        return word(GatewayName(kept)).text
+    if name == "role" and kept in set(Role):
+        return word(Role(kept)).text
+    if _MOMENT.fullmatch(kept):
+        return moment_in_words(datetime.fromisoformat(kept))[:-3]
+    if _DAY.fullmatch(kept):
+        return ".".join(reversed(kept.split("-")))
+    return kept.replace(".", ",") if _SUM.fullmatch(kept) else kept

@@ -103,6 +103,13 @@ def _again_at(fault: Fault) -> str:
     return written.moment(wall_now() + timedelta(seconds=fault.wait)) if fault.wait > 60 else ""
 
 
+def _way_in(*, at_the_desk: bool) -> Way:
+    """Where whoever is signed in began."""
+    if at_the_desk:
+        return Way(say("Управление"), url_for("admin.index"))
+    return Way(say("В кабинет"), url_for("dashboard.show"))
+
+
 def _ways(fault: Fault, *, bare: bool) -> list[Way]:
     if fault.code in {GatewayForbidden.code, PlanNotFound.code}:
         return [Way(say("К тарифам"), url_for("plans.index"))]
@@ -114,7 +121,8 @@ def _ways(fault: Fault, *, bare: bool) -> list[Way]:
     if fault.status >= 500:
         ways.append(Way(say("Посмотреть платежи"), url_for("dashboard.payments")))
     elif not bare and has_request_context() and current_user.is_authenticated:
-        ways.append(Way(say("В кабинет"), url_for("dashboard.show")))
+        at_the_desk = current_user.is_admin and request.path.startswith(url_for("admin.index"))
+        ways.append(_way_in(at_the_desk=at_the_desk))
     if len(ways) < 2:
         ways.append(Way(say("На главную"), url_for("plans.home")))
     return ways
