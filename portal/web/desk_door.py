@@ -10,6 +10,7 @@ from flask import Blueprint, abort, flash, g, redirect, render_template, request
 from flask.typing import ResponseReturnValue
 from flask_babel import gettext as _
 from flask_login import current_user, login_required
+from flask_wtf import FlaskForm
 from markupsafe import Markup
 
 from portal import clock, running
@@ -19,6 +20,7 @@ from portal.accounts.wall_clock import wall_now
 from portal.billing import settings
 from portal.errors import PortalError
 from portal.models import User
+from portal.web.accounts.forms import CodeForm, PasswordForm
 from portal.web.guards import own_path
 
 blueprint = Blueprint("desk_door", __name__, url_prefix="/account/desk")
@@ -126,11 +128,22 @@ _PROOFS: dict[Missing, Callable[[User, str], None]] = {
 }
 
 
+_FORMS: dict[Missing, type[FlaskForm]] = {Missing.PASSWORD: PasswordForm, Missing.CODE: CodeForm}
+
+
+def _form_of(wanted: Missing, trouble: PortalError | None) -> FlaskForm:
+    """The one field that is asked for, empty; what was wrong with it stands at it and above it."""
+    form = _FORMS[wanted](formdata=None)
+    if trouble is not None:
+        form[wanted.value].errors = [trouble.message]
+    return form
+
+
 def _page(wanted: Missing, trouble: PortalError | None = None) -> str:
     return render_template(
         "accounts/desk_door.html",
         wanted=wanted.value,
-        trouble=trouble,
+        form=_form_of(wanted, trouble),
         next=_next(),
         money=request.values.get("money"),
     )
@@ -145,7 +158,8 @@ def _two_factor_page(trouble: PortalError | None = None) -> str:
         secret = two_factor.begin(user)
         facts["secret"] = " ".join(secret[at : at + 4] for at in range(0, len(secret), 4))
         facts["picture"] = _picture(two_factor.address_of(user, secret, _shop()))
-    return render_template("accounts/two_factor.html", trouble=trouble, next=_next(), **facts)
+    form = _form_of(Missing.CODE, trouble)
+    return render_template("accounts/two_factor.html", form=form, next=_next(), **facts)
 
 
 def _picture(address: str) -> Markup:

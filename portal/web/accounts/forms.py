@@ -27,6 +27,18 @@ class LoginForm(FlaskForm):
     password = PasswordField(_l("Пароль"), validators=_PASSWORD)
 
 
+class PasswordForm(FlaskForm):
+    """The password once more, of whoever is signed in."""
+
+    password = PasswordField(_l("Пароль"))
+
+
+class CodeForm(FlaskForm):
+    """What the phone shows."""
+
+    code = StringField(_l("Код из приложения"))
+
+
 class RegisterForm(FlaskForm):
     """A new account."""
 

@@ -69,6 +69,25 @@ def test_it_closes(desk: Desk, owner: Browser, moments: dict[str, timedelta]) ->
     assert right.status_code == 200
 
 
+def test_a_wrong_answer_is_told_above_the_form_and_at_its_field(desk: Desk, clerk: Browser) -> None:
+    """As on every other form: the summary takes the focus and leads to the field, which keeps nothing."""
+    phone_of(desk, Role.SUPPORT)
+    move(desk, password_at=timedelta(hours=12), desk_seen_at=timedelta(hours=12))
+
+    pages = {"password": clerk.send(DOOR, password="no such word")}
+    clerk.send(DOOR, password=PASSWORD)
+    pages["code"] = clerk.send(DOOR, code="000000")
+
+    for name, page in pages.items():
+        said = page.text
+        assert 'id="errors-title"' in said, name
+        assert f'href="#{name}"' in said, name
+        assert f'id="{name}-error"' in said, name
+        assert said.count("autofocus") == 1, name
+        assert "no such word" not in said
+        assert "000000" not in said
+
+
 def test_a_customer_s_pages_do_not_keep_it_open(desk: Desk, owner: Browser) -> None:
     """The desk closes though the same browser is busy in the shop."""
     move(desk, password_at=timedelta(minutes=40), desk_seen_at=timedelta(minutes=30))
