@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import date, timedelta
-from typing import ClassVar
+from typing import Any, ClassVar
 from zoneinfo import ZoneInfo
 
 from flask import flash, redirect, request, url_for
 from flask.typing import ResponseReturnValue
 from flask_admin import expose
-from sqlalchemy import func, select
+from sqlalchemy import Select, Subquery, func, select
 from werkzeug.exceptions import NotFound as NoSuchPage
 
 from portal import clock, running
@@ -58,40 +58,10 @@ class Reconciliation(Room):
     @expose("/")
     def index_view(self) -> str:
         """The latest runs with their totals."""
-        days = ReconciliationDay
-        totals = (
-            select(
-                days.run_id,
-                func.min(days.day).label("first"),
-                func.max(days.day).label("last"),
-                func.sum(days.there_sum).label("there"),
-                func.sum(days.here_sum).label("here"),
-                func.count().filter(days.compared_at.is_(None)).label("left"),
-            )
-            .group_by(days.run_id)
-            .subquery()
-        )
-        lines = ReconciliationLine
-        counted = (
-            select(
-                lines.run_id,
-                func.count().filter(lines.remedy == Remedy.HEALED).label("healed"),
-                func.count().filter(lines.remedy == Remedy.CASE).label("cases"),
-            )
-            .group_by(lines.run_id)
-            .subquery()
-        )
-        wanted = (
-            select(ReconciliationRun, totals, counted)
-            .outerjoin(totals, totals.c.run_id == ReconciliationRun.id)
-            .outerjoin(counted, counted.c.run_id == ReconciliationRun.id)
-            .order_by(ReconciliationRun.id.desc())
-            .limit(_RUNS)
-        )
         today = _today()
         page: str = self.render(
             "admin/reconciliation/index.html",
-            runs=db.session.execute(wanted).all(),
+            runs=db.session.execute(_latest_runs()).all(),
             today=today,
             since=today - timedelta(days=comparing_runs.DAYS_BACK),
             cell=cell,
@@ -202,6 +172,47 @@ class Days(Rows):
     def is_visible(self) -> bool:
         """Not in the menu: a run leads here."""
         return False
+
+
+def _latest_runs() -> Select[Any]:
+    """The latest runs, each with its days summed up and its lines counted."""
+    totals, counted = _totals(), _counted()
+    return (
+        select(ReconciliationRun, totals, counted)
+        .outerjoin(totals, totals.c.run_id == ReconciliationRun.id)
+        .outerjoin(counted, counted.c.run_id == ReconciliationRun.id)
+        .order_by(ReconciliationRun.id.desc())
+        .limit(_RUNS)
+    )
+
+
+def _totals() -> Subquery:
+    days = ReconciliationDay
+    return (
+        select(
+            days.run_id,
+            func.min(days.day).label("first"),
+            func.max(days.day).label("last"),
+            func.sum(days.there_sum).label("there"),
+            func.sum(days.here_sum).label("here"),
+            func.count().filter(days.compared_at.is_(None)).label("left"),
+        )
+        .group_by(days.run_id)
+        .subquery()
+    )
+
+
+def _counted() -> Subquery:
+    lines = ReconciliationLine
+    return (
+        select(
+            lines.run_id,
+            func.count().filter(lines.remedy == Remedy.HEALED).label("healed"),
+            func.count().filter(lines.remedy == Remedy.CASE).label("cases"),
+        )
+        .group_by(lines.run_id)
+        .subquery()
+    )
 
 
 def _today() -> date:

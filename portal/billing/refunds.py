@@ -58,13 +58,7 @@ def order(
     refund's id. Raises RefundTooLarge when it is more than is left (law 4): every refund counts that has not
     failed.
     """
-    remains = left(session, payment.id)
-    if amount <= 0 or amount > remains:
-        raise RefundTooLarge(
-            say("Вернуть можно от 1 копейки до %(most)s.", most=written.money(remains, payment.currency))
-            if remains
-            else say("По этому платежу возвращать больше нечего.")
-        )
+    _demand_within(left(session, payment.id), amount, payment.currency)
     row = {
         "payment_id": payment.id,
         "gateway": payment.gateway,
@@ -83,6 +77,17 @@ def order(
     refund_id = int(session.execute(insert(_refunds).values(row).returning(_refunds.c.id)).scalar_one())
     jobs.enqueue(sending_back.carry_on, refund_id)
     return refund_id
+
+
+def _demand_within(remains: Decimal, amount: Decimal, currency: str) -> None:
+    """Refuse a sum that is none, or more than is left."""
+    if 0 < amount <= remains:
+        return
+    raise RefundTooLarge(
+        say("Вернуть можно от 1 копейки до %(most)s.", most=written.money(remains, currency))
+        if remains
+        else say("По этому платежу возвращать больше нечего.")
+    )
 
 
 def give_back(payment_id: int, amount: Decimal, source: RefundSource, reason: str, now: datetime) -> int:

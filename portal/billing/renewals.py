@@ -205,13 +205,9 @@ def _freeze(
         gateway=method.gateway,
         purpose=PaymentPurpose.RENEWAL,
         status=PaymentStatus.PENDING,
-        amount=consent.amount,
-        currency=consent.currency,
         billing_mode=BillingMode.RECURRING,
         test_mode=doors.test_mode(method.gateway),
-        plan_code=consent.plan_code,
-        period_days=consent.period_days,
-        email_quota=consent.email_quota,
+        **_terms(consent),
         **_words(consent, method, user),
         subscription_id=subscription.id,
         period_start=subscription.current_period_end,
@@ -229,6 +225,12 @@ def _freeze(
     session.flush()
     log.info("Payment created: %s", payment.transaction_id)
     return Begun(payment, user, method.token.decode())
+
+
+def _terms(consent: Consent) -> dict[str, Any]:
+    """What was agreed to, and nothing else, is charged."""
+    names = ("amount", "currency", "plan_code", "period_days", "email_quota")
+    return {name: getattr(consent, name) for name in names}
 
 
 def _close_left_pages(session: Session, user_id: int, plan_id: int, now: datetime) -> None:

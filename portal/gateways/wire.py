@@ -10,7 +10,8 @@ from __future__ import annotations
 import json
 import logging
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
 from time import monotonic
@@ -132,27 +133,33 @@ def _send(
     Raises :class:`GatewayUnknown` when no complete answer came, and :class:`GatewayRejected` where it is
     certain that nothing was sent.
     """
-    with session or Session() as open_session:
-        try:
-            response = open_session.request(
-                method,
-                url,
-                params=params,
-                data=body,
-                headers=dict(headers or {}),
-                auth=auth,
-                timeout=(timeouts.connect, timeouts.read),
-                allow_redirects=False,
-                stream=True,
-                verify=ca_file or True,
-            )
-            with response:
-                return Answer(response.status_code, response.headers, _whole_body(response, timeouts.read))
-        except _NEVER_SENT as error:
-            raise GatewayRejected(detail=f"nothing was sent: {type(error).__name__}") from error
-        except (requests.RequestException, urllib3.exceptions.HTTPError, OSError) as error:
-            # Refused connections are among them: the caller asks about the payment rather than guessing.
-            raise GatewayUnknown(detail=f"no answer: {type(error).__name__}") from error
+    with session or Session() as open_session, _sorted_failures():
+        response = open_session.request(
+            method,
+            url,
+            params=params,
+            data=body,
+            headers=dict(headers or {}),
+            auth=auth,
+            timeout=(timeouts.connect, timeouts.read),
+            allow_redirects=False,
+            stream=True,
+            verify=ca_file or True,
+        )
+        with response:
+            return Answer(response.status_code, response.headers, _whole_body(response, timeouts.read))
+
+
+@contextmanager
+def _sorted_failures() -> Iterator[None]:
+    """Tell a request that surely was not sent from one of which nothing is known."""
+    try:
+        yield
+    except _NEVER_SENT as error:
+        raise GatewayRejected(detail=f"nothing was sent: {type(error).__name__}") from error
+    except (requests.RequestException, urllib3.exceptions.HTTPError, OSError) as error:
+        # Refused connections are among them: the caller asks about the payment rather than guessing.
+        raise GatewayUnknown(detail=f"no answer: {type(error).__name__}") from error
 
 
 def _whole_body(response: requests.Response, seconds: float) -> bytes:
