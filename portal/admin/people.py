@@ -111,7 +111,11 @@ class People(Rows):
 
         act = Act(
             title=f"Добавить дни: {user.email}",
-            facts=(("Тариф", f"«{period.plan_title}»"), ("Сейчас действует до", clock_time(period.ends_at))),
+            facts=(
+                ("Тариф", f"«{period.plan_title}»"),
+                ("Действует до", clock_time(period.ends_at)),
+                *_days_left(),
+            ),
             says=(
                 "Конец тарифа сдвинется на столько дней, всё оплаченное после него — тоже.",
                 "Если включено продление, списание сдвинется вместе с концом. Денег не возьмём.",
@@ -195,6 +199,16 @@ def _asked_for() -> User:
 
 def _back(user: User) -> dict[str, Any]:
     return {"back": url_for("desk_users.details_view", id=user.id), "back_label": user.email}
+
+
+def _days_left() -> list[tuple[str, str]]:
+    """What this clerk may still give today; owners have no limit."""
+    allowed = extending.allowance(db.session(), present.user(), clock.now())
+    return (
+        []
+        if allowed.limit is None
+        else [("Вам на сегодня осталось дней", f"{allowed.left} из {allowed.limit}")]
+    )
 
 
 def _days(text: str) -> int:

@@ -2,18 +2,33 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from sqlalchemy import select
+from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
-from portal.billing import audit, choosing, giving_back, locks, notices, periods, subscriptions
+from portal.billing import audit, choosing, giving_back, locks, notices, periods, settings, subscriptions
 from portal.billing.audit import Actor, Subject
-from portal.database import db, transaction
+from portal.billing.giving_back import AboveDailyLimit
+from portal.database import db, exclusive, transaction
 from portal.errors import InvalidRequest
-from portal.models import PeriodExtension, PurchasedPlan, Subscription, SubscriptionStatus
+from portal.models import PeriodExtension, PurchasedPlan, Role, Subscription, SubscriptionStatus, User
 
 MOST_DAYS = 366
+
+
+@dataclass(frozen=True, slots=True)
+class Allowance:
+    """The days that an operator may give today, and has; no limit for owners."""
+
+    limit: int | None
+    given: int
+
+    @property
+    def left(self) -> int | None:
+        """What is left of the limit."""
+        return None if self.limit is None else max(0, self.limit - self.given)
 
 
 class NothingToExtend(InvalidRequest):
@@ -49,7 +64,7 @@ def extend(user_id: int, days: int, actor: Actor, reason: str, form_key: str, no
     """Let the running period end *days* later, what is paid after it move along, and the charge too.
 
     Gives the new end of that period; the same form gives once. Raises InvalidRequest (NothingToExtend,
-    BeingCharged, NoReason) with a sentence.
+    BeingCharged, NoReason) and AboveDailyLimit, each with a sentence.
     """
     why, key = giving_back.demand_reason(reason), giving_back.demand_key(form_key)
     if not 1 <= days <= MOST_DAYS:
@@ -64,6 +79,7 @@ def extend(user_id: int, days: int, actor: Actor, reason: str, form_key: str, no
             return period.ends_at
         if choosing.is_being_charged(session, live):
             raise BeingCharged
+        _within_allowance(session, actor, days, now)
         before = period.ends_at
         if before + timedelta(days=days) <= now:
             raise InvalidRequest("И с этими днями срок уже прошёл. Добавьте больше.")
@@ -78,10 +94,30 @@ def extend(user_id: int, days: int, actor: Actor, reason: str, form_key: str, no
         return period.ends_at
 
 
+def allowance(session: Session, operator: User, now: datetime) -> Allowance:
+    """What this operator gave since midnight on the shop's clock, to all customers together."""
+    asked = select(func.coalesce(func.sum(PeriodExtension.days), 0)).where(
+        PeriodExtension.user_id == operator.id, PeriodExtension.created_at >= giving_back.start_of_day(now)
+    )
+    limit = None if operator.may(Role.OWNER) else settings.current().support_days_daily_limit
+    return Allowance(limit, session.scalar(asked) or 0)
+
+
 def of_periods(period_ids: list[int]) -> list[PeriodExtension]:
     """The days given to these periods, oldest first."""
     given = select(PeriodExtension).where(PeriodExtension.purchased_plan_id.in_(period_ids))
     return list(db.session.scalars(given.order_by(PeriodExtension.id)))
+
+
+def _within_allowance(session: Session, actor: Actor, days: int, now: datetime) -> None:
+    """Weigh one gift of an operator at a time against the day's days; the command line is nobody's clerk."""
+    operator = session.get(User, actor.user_id) if actor.user_id is not None else None
+    if operator is None:
+        return
+    exclusive(session, f"days of operator {operator.id}")
+    left = allowance(session, operator, now).left
+    if left is not None and days > left:
+        raise AboveDailyLimit(f"Сегодня вы можете добавить ещё дней: {left}. Больше добавит владелец.")
 
 
 def _given(

@@ -62,16 +62,20 @@ class Allowance:
 
 def allowance(session: Session, operator: User, now: datetime) -> Allowance:
     """What this operator's own refunds of the day on the shop's clock leave; failed ones do not count."""
-    zone = ZoneInfo(running.config().tz_display)
-    today = datetime.combine(now.astimezone(zone).date(), time(), zone)
     asked = select(func.coalesce(func.sum(_refunds.c.amount), ZERO)).where(
         _refunds.c.ordered_by == operator.id,
-        _refunds.c.created_at >= today,
+        _refunds.c.created_at >= start_of_day(now),
         _refunds.c.status != RefundStatus.FAILED,
     )
     spent: Decimal = session.execute(asked).scalar_one()
     limit = None if operator.may(Role.OWNER) else settings.current().support_refund_daily_limit
     return Allowance(limit, spent)
+
+
+def start_of_day(now: datetime) -> datetime:
+    """Midnight on the shop's clock, from which a clerk's day counts."""
+    zone = ZoneInfo(running.config().tz_display)
+    return datetime.combine(now.astimezone(zone).date(), time(), zone)
 
 
 def give_back(

@@ -68,6 +68,8 @@ class ShopSettings:
     refund_policy: str = "full"
     #: Roubles that a support clerk may give back in a day on the shop's clock.
     support_refund_daily_limit: Decimal = Decimal("5000.00")
+    #: Days that a support clerk may give to all customers together in a day on the shop's clock.
+    support_days_daily_limit: int = 100
     seller_name: str = ""
     seller_inn: str = ""
     seller_ogrn: str = ""

@@ -7,6 +7,8 @@ from collections.abc import Callable
 
 import pytest
 
+from portal import clock
+from portal.billing import settings
 from portal.models import Role
 from tests.desk import PASSWORD, Browser, Desk
 from tests.stories import books
@@ -60,6 +62,30 @@ def test_days_that_cannot_be_are_refused(desk: Desk, ira: Browser, clerk: Browse
     assert act(clerk, page(desk, "extend"), days="7", reason=" ").status_code == 400
     assert subscription(desk).current_period_end == before
     assert acts(desk) == []
+
+
+def test_a_clerk_s_days_are_bounded_by_the_day(
+    desk: Desk, ira: Browser, clerk: Browser, owner: Browser
+) -> None:
+    """The form says how many are left today; more of them are the owner's, whose own are not counted."""
+    with desk.app.app_context():
+        settings.put("support_days_daily_limit", "10", clock.now())
+    before = subscription(desk).current_period_end
+    where = page(desk, "extend")
+    assert "10 из 10" in clerk.get(where).text
+
+    assert act(clerk, where, days="7", reason=REASON).status_code == 303
+    assert "3 из 10" in clerk.get(where).text
+    refused = act(clerk, where, days="4", reason=REASON)
+    assert refused.status_code == 403
+    assert "ещё дней: 3" in refused.text
+    assert "из 10" not in owner.get(where).text
+    assert act(owner, where, days="40", reason=REASON).status_code == 303
+    assert act(clerk, where, days="3", reason=REASON).status_code == 303
+
+    assert (subscription(desk).current_period_end - before).days == 50
+    later(desk, "1d")
+    assert "10 из 10" in clerk.get(where).text
 
 
 def test_renewal_is_stopped_for_the_customer(desk: Desk, ira: Browser, clerk: Browser) -> None:
