@@ -143,7 +143,7 @@ LABELS = {
     "subject_id": "Номер",
     "subject_type": "Что",
     "subscription_id": "Подписка",
-    "superseded_at": "Заменён другим заказом",
+    "superseded_at": "Отставлен клиентом",
     "test_mode": "Тест",
     "there_amount": "Там",
     "there_count": "Там, штук",

@@ -198,7 +198,7 @@ def _replaced(line: Line, _gateway: GatewayName) -> Told:
 
 
 def _superseded(line: Line, _gateway: GatewayName) -> Told:
-    return Told(line.at, "Клиент начал другой заказ", "Этот ещё можно было оплатить.")
+    return Told(line.at, "Клиент отставил заказ", "Начал другой или закрыл аккаунт, а этот ещё ждал оплаты.")
 
 
 def _consent(line: Line, _gateway: GatewayName) -> Told:

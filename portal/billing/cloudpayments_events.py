@@ -10,7 +10,7 @@ from sqlalchemy import Row, exists, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
-from portal.billing import cases, refund_news, settlement
+from portal.billing import cases, late_money, refund_news, settlement
 from portal.billing.settlement import Settlement, Verdict
 from portal.gateways.base import Outcome, PaymentSnapshot, RefundSnapshot
 from portal.gateways.cloudpayments.notifications import CAPTURED, CloudPaymentsNotification, Kind
@@ -34,7 +34,12 @@ def check(session: Session, told: CloudPaymentsNotification, now: datetime) -> i
     Reads only: nothing may follow, should the payer walk away.
     """
     found = session.execute(
-        select(_payments, User.public_id.label("payer"), User.disabled_at)
+        select(
+            _payments,
+            User.public_id.label("payer"),
+            User.disabled_at,
+            User.closed_at.label("payer_closed_at"),
+        )
         .join(User, User.id == _payments.c.user_id)
         .where(
             _payments.c.transaction_id == (told.reference or ""),
@@ -52,7 +57,9 @@ def check(session: Session, told: CloudPaymentsNotification, now: datetime) -> i
     if found.status in {PaymentStatus.SUCCEEDED, PaymentStatus.AUTHORIZED}:
         return NOT_ACCEPTED
     over = found.superseded_at is not None or now >= found.expires_at
-    return TOO_LATE if over or _has_nothing_to_replace(session, found) else GO_ON
+    # No card is let through for what would go back at once.
+    goes_back = late_money.is_of_closed(found) or _has_nothing_to_replace(session, found)
+    return TOO_LATE if over or goes_back else GO_ON
 
 
 def _has_nothing_to_replace(session: Session, payment: Row[Any]) -> bool:

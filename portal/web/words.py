@@ -83,14 +83,9 @@ def _plan_canceled(facts: Mapping[str, Any]) -> Words:
         text = say("Ваш банк вернул вам деньги за него. Списаний больше не будет.")
     else:
         text = say("Списаний больше не будет.")
-    # What was written before several were told apart has one title.
-    titles = facts.get("plan_titles") or [facts["plan_title"]]
-    title = say_many(
-        "Тариф %(titles)s отменён",
-        "Тарифы %(titles)s отменены",
-        len(titles),
-        titles=written.quoted(titles),
-    )
+    titles = facts.get("plan_titles") or [facts["plan_title"]]  # as it was written before
+    names = written.quoted(titles)
+    title = say_many("Тариф %(titles)s отменён", "Тарифы %(titles)s отменены", len(titles), titles=names)
     return "info", title, text
 
 

@@ -10,7 +10,7 @@ from flask import Flask
 from sqlalchemy import select
 
 from portal.accounts import closing, disabling, operators, sessions
-from portal.billing import audit, bindings, entitlement, locks, methods
+from portal.billing import audit, bindings, entitlement, locks, methods, orders
 from portal.billing.audit import COMMAND_LINE, Actor, Subject
 from portal.database import db, transaction
 from portal.gateways.base import BindingSnapshot, Outcome, SavedMethod
@@ -30,7 +30,7 @@ from portal.models import (
     User,
 )
 from tests import laws
-from tests.billing.rows import a_payment, again, settled, told
+from tests.billing.rows import a_customer, a_payment, again, settled, told
 from tests.billing.shelf import DAY, Shelf, a_saved_card, rule
 from tests.desk import PASSWORD
 
@@ -123,6 +123,29 @@ def test_an_order_paid_after_the_end_goes_back(shelf: Shelf, opened_again: bool)
     (period,) = db.session.scalars(select(PurchasedPlan).where(PurchasedPlan.user_id == shelf.user.id))
     assert period.revoked_at == at
     assert laws.violations(at) == []
+
+
+def test_nobody_goes_on_with_an_order_of_before(shelf: Shelf) -> None:
+    """Whoever comes back orders anew: what could still be paid is set aside, and nothing else is touched."""
+    waits = a_payment(shelf.user, NOW)
+    refused = a_payment(shelf.user, NOW, status=PaymentStatus.FAILED)
+    binding = a_payment(shelf.user, NOW, purpose=PaymentPurpose.BINDING, amount=Decimal("1.00"))
+    over = a_payment(shelf.user, NOW - 2 * DAY, status=PaymentStatus.FAILED)
+    another = a_payment(a_customer(NOW), NOW)
+    at = NOW + timedelta(minutes=1)
+    assert close(shelf, at)
+
+    assert [again(one).superseded_at for one in (waits, refused, binding)] == [at, at, at]
+    assert [again(one).superseded_at for one in (over, another)] == [None, None]
+    assert waits.plan_id is not None
+    assert db.session.scalars(orders.open_order(shelf.user.id, waits.plan_id)).all() == []
+
+
+def test_an_order_whose_money_is_held_is_not_set_aside(shelf: Shelf) -> None:
+    """A bank said yes already: what comes of it is dealt with as money."""
+    order = a_payment(shelf.user, NOW, status=PaymentStatus.AUTHORIZED, gateway_payment_id="9001")
+    assert close(shelf, NOW + timedelta(minutes=1))
+    assert again(order).superseded_at is None
 
 
 def test_what_is_ordered_after_it_is_opened_again_counts(shelf: Shelf) -> None:

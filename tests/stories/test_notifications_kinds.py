@@ -115,6 +115,20 @@ def test_check_of_a_disabled_customer(quick_till: Tills) -> None:
     assert order.tell("check").code == 13
 
 
+def test_check_of_an_account_that_was_closed_and_opened_again(quick_till: Tills) -> None:
+    """An order made before its owner closed the account takes no card any more (20): its money would go
+    back at once. One made since then does.
+    """
+    before, since = quick_till(), quick_till(plan="START_MONTHLY", email="leo@example.com")
+    with before.app.app_context():
+        for order, moment in ((before, timedelta(seconds=1)), (since, timedelta(seconds=-1))):
+            made = db.session.query(Payment).filter_by(transaction_id=order.transaction_id).one()
+            db.session.query(User).filter_by(id=made.user_id).update({"closed_at": made.created_at + moment})
+        db.session.commit()
+    assert before.tell("check").code == 20
+    assert since.tell("check", Amount="390.00").code == 0
+
+
 def test_check_of_an_order_at_yookassa(till: Tills) -> None:
     """An order that is to be paid at YooKassa is unknown at CloudPayments: 10."""
     order = till(gateway="yookassa")
