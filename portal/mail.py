@@ -17,7 +17,7 @@ from typing import Any
 from flask import render_template
 from markupsafe import Markup
 
-from portal.wording import language, russian, say, speaking
+from portal.wording import language, russian_within, say, speaking
 
 SECONDS = 15
 
@@ -66,7 +66,7 @@ def compose(kind: str, facts: Mapping[str, Any], tongue: str = "") -> Letter:
     with speaking(tongue or language()):
         head, _, text = render_template(f"emails/{kind}.txt", **facts).partition("\n\n")
         foot = render_template("emails/base.txt", **facts)
-        html = str(russian(Markup(dressed(render_template(f"emails/{kind}.html", **facts)))))  # noqa: S704 - a template's
+        html = str(russian_within(Markup(dressed(render_template(f"emails/{kind}.html", **facts)))))  # noqa: S704 - a template's
     subject = head.removeprefix("Subject:").strip()
     return Letter(subject, f"{text.strip()}\n\n{foot.strip()}\n", html)
 

@@ -47,10 +47,22 @@ def language() -> str:
 def russian(text: str | None) -> str:
     """*text* with what is Russian in it marked so, for a reader of another language: a plan's title and the
     seller's name are the shop's own words, an agreement stands as it was shown (WCAG 3.1.2).
+
+    It stays one piece, wherever it stands: parts of a sentence must not become columns of a button.
     """
     if language() == SOURCE or not text:
         return text or ""
-    pieces = _TAG.split(escape(text))
+    escaped = escape(text)
+    found = russian_within(escaped)
+    is_one_piece = found == escaped or _RUSSIAN.fullmatch(escaped)
+    return found if is_one_piece else Markup("<span>{}</span>").format(found)
+
+
+def russian_within(page: Markup) -> Markup:
+    """*page* with every run of Russian words between its tags marked, for a reader of another language."""
+    if language() == SOURCE:
+        return page
+    pieces = _TAG.split(page)
     pieces[::2] = [_RUSSIAN.sub(rf'<span lang="{SOURCE}">\g<0></span>', words) for words in pieces[::2]]
     return Markup("").join(map(Markup, pieces))
 
