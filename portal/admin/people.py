@@ -16,7 +16,7 @@ from portal.accounts import disabling, present, sessions
 from portal.accounts.wall_clock import wall_now
 from portal.admin.access import needs
 from portal.admin.acts import Act, Input, carried_out
-from portal.admin.filters import Contains, Exactly, OneOf, YesNo
+from portal.admin.filters import Address, Exactly, OneOf, YesNo
 from portal.admin.moments import clock_time
 from portal.admin.rows import Rows
 from portal.billing import consents, extending, on_behalf, subscriptions
@@ -48,7 +48,7 @@ class People(Rows):
     column_details_exclude_list = ("password_hash", "totp_secret", "totp_last_step")
     column_sortable_list = ("id", "email", "created_at")
     column_filters = (
-        Contains("email", User.email, "Почта"),
+        Address("email", User.email, "Почта"),
         Exactly("id", (User.public_id,), "Номер у шлюзов"),
         OneOf("role", User.role, "Роль", Role),
         YesNo("disabled", User.disabled_at.is_not(None), "Отключён"),

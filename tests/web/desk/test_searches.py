@@ -84,6 +84,33 @@ def test_no_search_walks_past_what_it_does_not_show(desk: Desk, viewer: Browser,
     assert walked == []
 
 
+PARTS = (
+    ("users", {"email": "olga-77"}),
+    ("users", {"email": "NOBODY@"}),
+    ("payments", {"customer": "olga-77"}),
+    ("subscriptions", {"customer": "no-such-name"}),
+)
+
+
+def test_a_part_of_an_address_finds_without_reading_all_of_them(desk: Desk, viewer: Browser) -> None:
+    """Among six thousand customers; in either case, whether there is such a one or not."""
+    people = """INSERT INTO users (public_id, email, password_hash, is_demo, created_at)
+        SELECT gen_random_uuid()::text, 'olga-' || n || '@example.com', '', false, now()
+        FROM generate_series(1, 6000) AS n"""
+    with desk.app.app_context(), db.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as held:
+        held.execute(text(people))
+        held.execute(text("VACUUM ANALYZE users"))
+        for room, search in PARTS:
+            with selects(room) as asked:
+                args = {f"flt0_{key}": value for key, value in search.items()}
+                assert viewer.get(f"/admin/{room}/", params=args).status_code == 200
+            ((statement, values),) = asked
+            told = held.exec_driver_sql(f"EXPLAIN (ANALYZE, FORMAT JSON) {statement}", values)
+            assert read(told.scalar_one()[0]["Plan"]) < FEW, (room, search)
+    found = viewer.get("/admin/users/", params={"flt0_email": "OLGA-5999"}).text
+    assert "olga-5999@example.com" in found
+
+
 def test_the_last_four_find_either_place(desk: Desk, viewer: Browser, database_url: str) -> None:
     """The card that a payment was paid with, and the saved one that it charged."""
     with psycopg.connect(database_url.replace("+psycopg", "")) as connection:
