@@ -12,6 +12,7 @@ from flask import Flask
 
 from config import Config
 from portal import create_app, mail
+from portal.database import db
 from portal.mail import Letter
 from portal.web.letter_samples import COMMON, SAMPLES
 from tests.web.browser import Browser
@@ -144,5 +145,9 @@ def test_there_is_no_other_letter(app: Flask, path: str) -> None:
 def test_production_has_no_preview(portal_config: Config) -> None:
     """Without the sandbox the addresses are not there."""
     built = create_app(replace(portal_config, sandbox=False))
-    assert built.test_client().get("/styleguide/mail").status_code == 404
-    assert built.test_client().get("/styleguide/mail/renewed").status_code == 404
+    try:
+        assert built.test_client().get("/styleguide/mail").status_code == 404
+        assert built.test_client().get("/styleguide/mail/renewed").status_code == 404
+    finally:
+        with built.app_context():
+            db.engine.dispose()
