@@ -99,4 +99,4 @@ def _wrong() -> Sample:
     return form
 
 
-_ROW = SimpleNamespace(title="Про", quota=50_000, price="990.00")
+_ROW = SimpleNamespace(title="Про", email_quota=50_000, period_days=30, price="990.00")

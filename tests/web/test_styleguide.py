@@ -50,6 +50,27 @@ def worn(paths: list[Path]) -> set[str]:
     return {word for path in paths for one in attributes(path) for word in one.split()}
 
 
+def defined(path: Path) -> list[str]:
+    """The macros that a file of templates defines."""
+    return re.findall(r"{%-? macro (\w+)\(", path.read_text(encoding="utf-8"))
+
+
+def test_every_part_is_imported_from_where_it_is() -> None:
+    """A name that a file does not define fails only when a page comes to it."""
+    templates = ROOT / "templates"
+    found = [
+        (path.relative_to(templates), home, name.partition(" as ")[0])
+        for path in templates.rglob("*.html")
+        for home, names in re.findall(
+            r"{% from \"([^\"]+)\" import ([\w, ]+?)(?: with context)? %}", path.read_text(encoding="utf-8")
+        )
+        for name in names.split(", ")
+    ]
+    assert len(found) > 200
+    homes = {home: defined(templates / home) for _path, home, _name in found}
+    assert [one for one in found if one[2] not in homes[one[1]]] == []
+
+
 def test_every_class_of_the_style_sheets_is_used() -> None:
     """A rule that no page, script or macro asks for is dead weight for every visitor."""
     words = set(re.findall(r"[\w-]+", "\n".join(path.read_text(encoding="utf-8") for path in WRITERS)))
@@ -86,9 +107,8 @@ def test_every_part_is_shown_in_both_schemes(app: Flask) -> None:
     assert page.status_code == 200
     ids = re.findall(r'\bid="([^"]+)"', page.text)
     assert sorted(ids) == sorted(set(ids))
-    macros = re.findall(
-        r"{% macro (\w+)\(", (ROOT / "templates" / "_macros.html").read_text(encoding="utf-8")
-    )
+    macros = [name for path in (ROOT / "templates").glob("_*.html") for name in defined(path)]
+    assert len(macros) > 20
     inner = {"flashes", "errors"}  # made by others: messages of the last request, a field's own errors
     parts = "".join(
         path.read_text(encoding="utf-8") for path in (ROOT / "templates" / "styleguide").rglob("*.html")
