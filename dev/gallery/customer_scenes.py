@@ -62,6 +62,10 @@ def _plan(code: str) -> dict[str, str]:
     return {"plan_code": code}
 
 
+def _unfold_periods(page: Page, _world: World) -> None:
+    page.locator(".next + .more > summary").click()
+
+
 def _open_menu(page: Page, _world: World) -> None:
     page.locator(".menu summary, summary.menu__button").first.click()
 
@@ -107,6 +111,13 @@ _RENEWAL = (
         endpoint="dashboard.show",
         who="anna",
         during=_led,
+    ),
+    Scene(
+        name="dashboard-queued-all",
+        title="Кабинет: все оплаченные сроки",
+        endpoint="dashboard.show",
+        who="mark",
+        act=_unfold_periods,
     ),
     Scene(
         name="dashboard-menu",

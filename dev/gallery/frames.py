@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from playwright.sync_api import ElementHandle, Page
 
 _LETTERS = "iframe.guide__letter"
-#: Low first: the ground of a letter fills its frame, so a tall frame would tell of a tall letter.
-_FOLD = "(frame) => { frame.style.height = '0'; }"
 _UNFOLD = "(frame, tall) => { frame.style.height = `${tall}px`; }"
 _TALL = "() => document.documentElement.scrollHeight"
+#: The last part of a letter is its sheet; the ground below fills the frame, however tall that is.
+_SHEET = "() => document.body.lastElementChild.getBoundingClientRect().bottom"
 _DRAWN = "() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))"
 
 
@@ -31,5 +32,4 @@ def unfold(page: Page, width: int) -> None:
 def _unfold(letter: ElementHandle) -> None:
     inside: Any = letter.content_frame()
     inside.wait_for_load_state("load")
-    letter.evaluate(_FOLD)
-    letter.evaluate(_UNFOLD, inside.evaluate(_TALL) + 2)  # its border
+    letter.evaluate(_UNFOLD, math.ceil(inside.evaluate(_SHEET)) + 2)  # its border
