@@ -85,7 +85,8 @@ def dressed(html: str) -> str:
 
 _INK, _MUTED, _ACCENT, _LINE = "#18211d", "#565f59", "#0c6a4b", "#dfdbd0"
 _CELL = f"padding:10px 0;border-top:1px solid {_LINE};font-size:15px;line-height:22px;"
-_LINK = f'class="accent" style="color:{_ACCENT};text-decoration:underline"'
+_LINKED = f"color:{_ACCENT};text-decoration:underline"
+_LINK = f'class="accent" style="{_LINKED}"'
 _DRESS = (
     (re.compile(r"<a href="), f"<a {_LINK} href="),
     (
@@ -96,8 +97,8 @@ _DRESS = (
             f'<td class="button-cell" bgcolor="{_ACCENT}" style="border-radius:10px;background:{_ACCENT}">'
             r'<a class="button-link" href="\1" style="display:inline-block;padding:14px 26px;color:#ffffff;'
             r'font-size:16px;line-height:20px;font-weight:600;text-decoration:none">\2</a></td></tr></table>'
-            f'<p class="muted" style="margin:0 0 20px;color:{_MUTED};font-size:13px;line-height:20px;'
-            rf'word-break:break-all">HINT<br><a {_LINK} href="\1">\1</a></p>'
+            f'<p class="muted" style="margin:0 0 20px;color:{_MUTED};font-size:13px;line-height:20px">'
+            rf'HINT<br><a class="accent" style="{_LINKED};word-break:break-all" href="\1">\1</a></p>'
         ),
     ),
     (

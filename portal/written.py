@@ -53,6 +53,11 @@ def quoted(titles: Sequence[str]) -> str:
     return format_list([say("«%(title)s»", title=title) for title in titles], locale=language())
 
 
+def further_periods(value: int) -> str:
+    """``Ещё 1 оплаченный срок``, ``Ещё 16 оплаченных сроков``: those that a list folds away."""
+    return say_many("Ещё %(num)s оплаченный срок", "Ещё %(num)s оплаченных сроков", value, number(value))
+
+
 def moment(value: datetime | str) -> str:
     """``22 декабря 2026, 14:05 МСК``: on the clock of TZ_DISPLAY, with its name. Takes ISO 8601 text too."""
     there = local(value)

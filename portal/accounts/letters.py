@@ -55,8 +55,11 @@ def change_asked(user: User, link: AccountLink, now: datetime) -> None:
 
 
 def change_link(user: User, link: AccountLink, now: datetime) -> None:
-    """Send *link* to the address that is to become this account's."""
-    facts = {"email": user.email, "wanted": link.email, "link_id": link.id}
+    """Send *link* to the address that is to become this account's.
+
+    The present one is not named: a slip of the pen sends this to a stranger.
+    """
+    facts = {"wanted": link.email, "link_id": link.id}
     with transaction() as session:
         notices.post(session, user.id, "change_email", f"link:{link.id}", facts, now, address=link.email)
 

@@ -28,6 +28,7 @@ from portal.written import (
     calendar_day,
     day,
     days,
+    further_periods,
     letters,
     local,
     moment,
@@ -74,6 +75,7 @@ def init_app(app: Flask) -> None:
     app.add_template_filter(count)
     app.add_template_filter(days)
     app.add_template_filter(letters)
+    app.add_template_filter(further_periods)
     app.add_template_filter(state)
     app.add_template_filter(decline)
     app.add_template_filter(tells_of_money)

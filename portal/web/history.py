@@ -69,6 +69,13 @@ class Asked:
         }
         return {name: value for name, value in said.items() if value}
 
+    def days_in_words(self) -> dict[str, str | None]:
+        """Both days as a person writes them, for templates."""
+        wanted = self.wanted()
+        first = written.day(wanted.since) if wanted.since else None
+        last = written.day(wanted.until - timedelta(days=1)) if wanted.until else None
+        return {"first": first, "last": last}
+
 
 @bp.get("/payments", endpoint="payments")
 @login_required
@@ -91,6 +98,7 @@ def show() -> ResponseReturnValue:
         is_first=cursor is None,
         asked=asked,
         address=asked.as_address(),
+        **asked.days_in_words(),
         kinds=Kind,
         gateways=GatewayName,
     )
@@ -127,8 +135,7 @@ def _as_document(asked: Asked, wanted: Wanted) -> str:
         totals=statement.totals(current_user.id, wanted),
         is_cut=page.next_cursor is not None,
         asked=asked,
-        first=wanted.since and written.day(wanted.since),
-        last=wanted.until and written.day(wanted.until - timedelta(days=1)),
+        **asked.days_in_words(),
         address=asked.as_address(),
         now=clock.now(),
     )

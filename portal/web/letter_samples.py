@@ -44,7 +44,9 @@ _LEADING = {
 _ADDRESSES = {"user": None, "email": "ira@example.com", "wanted": "irina@example.org"}
 
 #: What every letter knows besides: its reader, and where the shop is.
-COMMON: Facts = {"user": SimpleNamespace(email="ira@example.com"), "base_url": _SHOP}
+COMMON: Facts = {"user": SimpleNamespace(email="ira@example.com", closed_at=None), "base_url": _SHOP}
+
+_GONE = {"user": SimpleNamespace(email="ira@example.com", closed_at=_SOON), "at": _SOON}
 
 #: Each kind with what may be different about it, by a name for that.
 SAMPLES: Mapping[str, Mapping[str, Facts]] = {
@@ -57,14 +59,14 @@ SAMPLES: Mapping[str, Mapping[str, Facts]] = {
     "email_wanted": {"": {}},
     "account_closed": {
         "with a refund": {
-            "at": _SOON,
+            **_GONE,
             **_MONEY,
             "refunds": [
                 {"plan_title": "Про", "method": "Visa •• 4242", "amount": "630.00", "currency": "RUB"},
             ],
         },
-        "too late": {"at": _SOON, **_MONEY, "refunds": []},
-        "without a plan": {"at": _SOON, "plan_title": "", "plan_titles": [], "refunds": []},
+        "too late": {**_GONE, **_MONEY, "refunds": []},
+        "without a plan": {**_GONE, "plan_title": "", "plan_titles": [], "refunds": []},
     },
     "already_registered": {"": {}},
     "payment_succeeded": {

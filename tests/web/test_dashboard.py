@@ -106,6 +106,24 @@ def test_what_comes_after_the_present_plan(app: Flask, browser: Browser) -> None
     assert '<p class="figure__value">395 дней</p>' in page
 
 
+@pytest.mark.parametrize(
+    ("ahead", "folded"), ((3, ""), (4, "Ещё 1 оплаченный срок"), (19, "Ещё 16 оплаченных сроков"))
+)
+def test_many_paid_periods_are_folded(app: Flask, browser: Browser, ahead: int, folded: str) -> None:
+    """Three in sight, the others at one click that needs no script; the first alone is the next one."""
+    with app.app_context():
+        user, begun = user_of(), clock.now() - timedelta(hours=1)
+        for number in range(ahead + 1):
+            a_period(user, a_payment(user, status="succeeded"), begun + number * timedelta(days=30))
+
+    page = text(browser)
+    seen, fold, hidden = page.partition('<details class="more">')
+    assert (seen.count("Следующий срок оплачен"), seen.count("Затем «Про»")) == (1, 2)
+    assert hidden.count("Затем «Про»") == ahead - 3
+    assert bool(fold) == bool(folded)
+    assert folded in hidden
+
+
 def test_renewal_and_the_saved_card(app: Flask, browser: Browser) -> None:
     """Who agreed to renewals sees with which card, when and how much; never more than its last digits."""
     with app.app_context():

@@ -208,6 +208,21 @@ def test_what_cannot_be_meant_narrows_nothing(app: Flask, browser: Browser, narr
     assert "Сбросить" not in page
 
 
+@pytest.mark.parametrize(
+    ("narrowed", "said"),
+    (
+        ("from=2027-03-04&to=2027-04-03", "Выбраны дни с 4 марта 2027 по 3 апреля 2027."),
+        ("from=2027-03-04", "Выбраны дни с 4 марта 2027."),
+        ("to=2027-03-04", "Выбраны дни по 4 марта 2027."),
+    ),
+)
+def test_the_days_are_said_in_words(browser: Browser, narrowed: str, said: str) -> None:
+    """A browser of another language writes 03/04 into the fields; what it was taken for can be read."""
+    page = words(browser, narrowed)
+    assert said in page
+    assert "С какого дня По какой день" in page
+
+
 def test_the_next_page_is_narrowed_too(app: Flask, browser: Browser) -> None:
     """Links carry what was asked; the form remembers it."""
     with app.app_context():
