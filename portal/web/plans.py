@@ -15,7 +15,7 @@ bp = Blueprint("plans", __name__)
 @bp.get("/")
 def home() -> str:
     """What this place is, what it costs, and what people ask before they pay."""
-    offers = _offers()
+    offers, gateways = _offers(), doors.offered()
     quotas = [offer.plan.email_quota for offer in offers]
     return render_template(
         "plans/home.html",
@@ -24,7 +24,8 @@ def home() -> str:
         least=min(quotas, default=0),
         most=max(quotas, default=0),
         recurring=checkout.recurring_offered(),
-        closed=not doors.offered(),
+        closed=not gateways,
+        only=gateways[0] if len(gateways) == 1 else None,
     )
 
 

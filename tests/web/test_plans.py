@@ -157,6 +157,20 @@ def test_nobody_is_led_to_a_checkout_that_takes_no_money(app: Flask, path: str) 
     assert "390 ₽" in page or "9 900 ₽" in page
 
 
+@pytest.mark.parametrize(
+    ("off", "said"), (("yookassa", "прямо на этом сайте"), ("cloudpayments", "SberPay, на странице ЮKassa"))
+)
+def test_the_home_page_names_no_way_of_paying_that_is_closed(app: Flask, off: str, said: str) -> None:
+    """Three steps are told of the gateways that take money."""
+    assert "на этом сайте или на странице ЮKassa" in seen(app, "/")
+    with app.app_context():
+        settings.put(f"{off}_enabled", "false", clock.now())
+
+    page = seen(app, "/")
+    assert said in page
+    assert "на этом сайте или на странице" not in page
+
+
 def test_a_customer_is_told_that_what_is_paid_goes_on(app: Flask) -> None:
     """The notice of a closed shop is not about the plan that runs."""
     browser = Browser(app)
