@@ -46,7 +46,7 @@ class Act:
     inputs: tuple[Input, ...] = ()
     #: Facts above the sentences: pairs of a label and a value.
     facts: tuple[tuple[str, Any], ...] = ()
-    hint: str = "Причина останется в журнале: кто, когда и почему."
+    hint: str = "Останется в журнале: кто, когда и почему."
     #: Fields that the address carries and the form has to bring back.
     kept: dict[str, str] = field(default_factory=dict)
 

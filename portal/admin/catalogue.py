@@ -114,4 +114,5 @@ class Plans(Rows):
 def _typed(plan: Plan) -> dict[str, str]:
     """The plan's terms as its form holds them."""
     told = {name: str(getattr(plan, name)) for name in catalogue.FIELDS}
+    told |= {name: told[name].replace(".", ",") for name in ("price", "discount")}
     return {**told, "on_sale": "y" if plan.on_sale else ""}

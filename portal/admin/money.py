@@ -139,7 +139,6 @@ class Subscriptions(Rows):
             .limit(_SOME)
         )
         return {
-            "customer": db.session.get_one(User, row.user_id),
             "periods": found,
             "payments": db.session.scalars(paid).all(),
             "extensions": extending.of_periods([period.id for period in found]),

@@ -198,6 +198,10 @@ class Rows(Exported, Guarded, ModelView):
         if name in LEADS and value is not None:
             titles = self._template_args.get("titles", {}) if LEADS[name] == "desk_plans" else {}
             return row_link(LEADS[name], value, titles.get(value, ""))
+        if name == "consent_id" and value is not None:
+            return f"№ {value}"
+        if name in {"method_title", "title"} and value:
+            return cell(value.replace("•• ", "••\N{NO-BREAK SPACE}"))
         if name in self.number_columns - {"id"} and isinstance(value, int):
             return number(value)
         return cell(value)
