@@ -45,7 +45,7 @@ def test_a_failed_notification_is_replayed(page: Page, desk: Desk, monkeypatch: 
     expect(main).to_contain_text("Новый оплаченный период")
     fits(page)
     assert ira.status(order, "cloudpayments")["status"] == "pending"
-    page.get_by_label("Почему").fill("ошибка исправлена")
+    page.get_by_label("Причина").fill("ошибка исправлена")
     page.get_by_role("button", name="Применить ещё раз").click()
 
     expect(main).to_contain_text("Применено.")
