@@ -15,10 +15,11 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
 from portal import clock, jobs, running
-from portal.billing import audit, doors
+from portal.billing import audit, doors, marks
 from portal.billing.audit import Actor, Subject
 from portal.billing.comparing import Comparison
-from portal.database import changed, db, glance, transaction
+from portal.billing.marks import Marks
+from portal.database import changed, db, transaction
 from portal.errors import InvalidRequest
 from portal.gateways.base import GatewayError
 from portal.models import ReconciliationDay, ReconciliationLine, ReconciliationRun, Remedy, RunOrigin, Setting
@@ -44,8 +45,6 @@ LEASE = timedelta(seconds=JOB_SECONDS)
 GRACE = timedelta(minutes=1)
 #: A list that cannot be had is tried again so often, so much later.
 TRIES, LATER = 5, timedelta(minutes=10)
-#: Stands beside the settings, by a name that no setting has: the day of the last daily run.
-MARK = "reconciled daily"
 
 
 def order(actor: Actor, since: date, now: datetime) -> int:
@@ -64,31 +63,27 @@ def order(actor: Actor, since: date, now: datetime) -> int:
     return run_id
 
 
-def order_daily(now: datetime) -> int | None:
+def order_daily(now: datetime, known: Marks) -> int | None:
     """Once a day, from early in the morning on, ask for the days that are over.
 
     The first time of all only sets the mark.
     """
     local = now.astimezone(_zone())
     today = local.date()
-    if local.hour < HOUR or _is_ordered(today):
-        return None
+    last = known.get(marks.RECONCILED)
+    if local.hour < HOUR or (last is not None and last.value >= today.isoformat()):
+        return None  # as at nearly every sweep
     with transaction() as session:
-        first = insert(_settings).values(name=MARK, value=today.isoformat(), updated_at=now)
+        first = insert(_settings).values(name=marks.RECONCILED, value=today.isoformat(), updated_at=now)
         if changed(session.execute(first.on_conflict_do_nothing(index_elements=["name"]))):
             return None
-        moved = update(_settings).where(_settings.c.name == MARK, _settings.c.value < today.isoformat())
+        moved = update(_settings).where(
+            _settings.c.name == marks.RECONCILED, _settings.c.value < today.isoformat()
+        )
         if not changed(session.execute(moved.values(value=today.isoformat(), updated_at=now))):
             return None
         since = today - timedelta(days=DAYS_BACK)
         return _write(session, RunOrigin.SCHEDULE, "", since, today - timedelta(days=1), now)
-
-
-def _is_ordered(today: date) -> bool:
-    """Whether this day has had its run, as at nearly every sweep."""
-    with glance() as connection:
-        last = connection.execute(select(_settings.c.value).where(_settings.c.name == MARK)).scalar()
-    return last is not None and last >= today.isoformat()
 
 
 def begin(since: datetime, now: datetime) -> int:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
 from sqlalchemy import bindparam, func, select
 
+from portal.billing import marks
+from portal.billing.marks import Marks
 from portal.database import glance, release
 from portal.models import (
     Channel,
@@ -39,6 +42,16 @@ class Work(StrEnum):
     RECONCILIATIONS = "reconciliation"
 
 
+@dataclass(frozen=True, slots=True)
+class Due:
+    """What a sweep has to look at."""
+
+    #: The kinds of which something waits.
+    work: frozenset[Work]
+    #: How far what has no row of its own, but a turn, has come.
+    marks: Marks
+
+
 _WAITS_FOR: dict[Work, tuple[Any, tuple[Any, ...]]] = {
     Work.WORDS: (Subscription.look_at, ()),
     Work.CHARGES: (Subscription.charge_look_at, ()),
@@ -61,7 +74,8 @@ _EARLIEST = select(
     *(
         select(func.min(column)).where(column.is_not(None), *conditions).scalar_subquery()
         for column, conditions in _WAITS_FOR.values()
-    )
+    ),
+    marks.ALL,
 )
 _FOLLOWING = select(
     *(
@@ -71,13 +85,14 @@ _FOLLOWING = select(
 )
 
 
-def due(now: datetime) -> frozenset[Work]:
-    """The kinds of work of which something is due at *now*."""
+def due(now: datetime) -> Due:
+    """What is due at *now*, and the marks."""
     release()
     with glance() as connection:
-        moments = connection.execute(_EARLIEST).one()
-    return frozenset(
-        work for work, moment in zip(_WAITS_FOR, moments, strict=True) if moment is not None and moment <= now
+        *moments, told = connection.execute(_EARLIEST).one()
+    waiting = zip(_WAITS_FOR, moments, strict=True)
+    return Due(
+        frozenset(work for work, moment in waiting if moment is not None and moment <= now), marks.of(told)
     )
 
 

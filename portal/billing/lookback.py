@@ -14,12 +14,13 @@ from datetime import datetime, timedelta
 from itertools import islice
 from typing import Any, TypeVar
 
-from sqlalchemy import func, select, update
+from sqlalchemy import select, update
 from sqlalchemy.dialects.postgresql import insert
 
-from portal.billing import cases, chargebacks, doors, refund_news, settlement
+from portal.billing import cases, chargebacks, doors, marks, refund_news, settlement
+from portal.billing.marks import Marks
 from portal.billing.settlement import Verdict
-from portal.database import changed, glance, transaction
+from portal.database import changed, transaction
 from portal.gateways.base import GatewayRejected, Outcome, PaymentSnapshot, RefundSnapshot
 from portal.gateways.cloudpayments import CloudPayments
 from portal.gateways.yookassa import YooKassa
@@ -65,15 +66,19 @@ class Findings:
         self.cases += verdict is Verdict.CASE
 
 
-def claim(now: datetime) -> list[Look]:
-    """The looks that are due, taken by this process. The first time of all only sets the mark."""
-    looked = select(func.count()).where(
-        _settings.c.name.in_([mark(name) for name in doors.are_open()]), _settings.c.updated_at > now - EVERY
-    )
-    with glance() as connection:
-        if connection.execute(looked).scalar_one() == len(doors.are_open()):
-            return []  # as at nearly every sweep
-    return [Look(name, until - OVERLAP) for name in doors.are_open() if (until := _claim(name, now))]
+def claim(now: datetime, known: Marks) -> list[Look]:
+    """The looks that are due by the marks, taken by this process.
+
+    The first time of all only sets the mark.
+    """
+    found = []
+    for name in doors.are_open():
+        mark = known.get(marks.listed(name))
+        if mark is not None and mark.at > now - EVERY:
+            continue  # as at nearly every sweep
+        if until := _claim(name, now):
+            found.append(Look(name, until - OVERLAP))
+    return found
 
 
 def look_back(look: Look, now: datetime) -> Findings:
@@ -83,7 +88,7 @@ def look_back(look: Look, now: datetime) -> Findings:
     """
     findings = compare(look.gateway, look.since, now)
     with transaction() as session:
-        marked = update(_settings).where(_settings.c.name == mark(look.gateway))
+        marked = update(_settings).where(_settings.c.name == marks.listed(look.gateway))
         session.execute(marked.values(value=now.isoformat()))
     return findings
 
@@ -178,19 +183,14 @@ def hear(gateway: GatewayName, told: PaymentSnapshot, now: datetime) -> Verdict:
 def _claim(name: GatewayName, now: datetime) -> datetime | None:
     """Until when the list was looked at before, if it is this process's turn to look again."""
     with transaction() as session:
-        first = insert(_settings).values(name=mark(name), value=now.isoformat(), updated_at=now)
+        first = insert(_settings).values(name=marks.listed(name), value=now.isoformat(), updated_at=now)
         if changed(session.execute(first.on_conflict_do_nothing(index_elements=["name"]))):
             return None
         taken = (
             update(_settings)
-            .where(_settings.c.name == mark(name), _settings.c.updated_at <= now - EVERY)
+            .where(_settings.c.name == marks.listed(name), _settings.c.updated_at <= now - EVERY)
             .values(updated_at=now)
             .returning(_settings.c.value)
         )
         until = session.execute(taken).scalar()
     return datetime.fromisoformat(until) if until else None
-
-
-def mark(name: GatewayName) -> str:
-    """The mark of the last good look stands beside the settings, by a name that no setting has."""
-    return f"listed until: {name.value}"

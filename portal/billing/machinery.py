@@ -16,10 +16,10 @@ from sqlalchemy import func, select
 from sqlalchemy.dialects.postgresql import insert
 
 from portal import jobs
-from portal.billing import audit, comparing_runs, doors, lookback, notices
+from portal.billing import audit, doors, marks, notices
 from portal.billing.audit import Actor, Subject
 from portal.database import db, transaction
-from portal.models import Channel, Notification, ScheduleRun, Setting, Subscription
+from portal.models import Channel, Notification, ScheduleRun, Subscription
 
 log = logging.getLogger(__name__)
 
@@ -84,16 +84,16 @@ def schedules(now: datetime) -> list[Schedule]:
     sweep = rows.get(SWEEP) or ScheduleRun(name=SWEEP, ran_at=None, result="", failed_at=None, error="")
     silent = sweep.ran_at is None or sweep.ran_at < now - SWEEP_SILENT
     found = [Schedule(SWEEP, sweep.ran_at, sweep.result, sweep.failed_at, sweep.error, silent)]
-    marks = {name: (value, at) for name, value, at in db.session.execute(_MARKS)}
+    known = marks.of(db.session.scalar(select(marks.ALL)))
     for gateway in doors.are_open():
-        value, _ = marks.get(lookback.mark(gateway), (None, None))
-        at = datetime.fromisoformat(value) if value else None
+        looked = known.get(marks.listed(gateway))
+        at = datetime.fromisoformat(looked.value) if looked else None
         found.append(
             Schedule(f"list {gateway.value}", at, is_silent=at is not None and at < now - LISTS_SILENT)
         )
-    _, at = marks.get(comparing_runs.MARK, (None, None))
-    late = at is not None and at < now - DAILY_SILENT
-    found.append(Schedule("reconciliation", at, is_silent=late))
+    reconciled = known.get(marks.RECONCILED)
+    at = reconciled.at if reconciled else None
+    found.append(Schedule("reconciliation", at, is_silent=at is not None and at < now - DAILY_SILENT))
     return found
 
 
@@ -158,11 +158,6 @@ def _act(act: str, ids: Sequence[str], actor: Actor, now: datetime) -> None:
     subject = Subject("job", ids[0] if len(ids) == 1 else "many")
     with transaction():
         audit.note(actor, act, subject, now, after={"count": len(ids)})
-
-
-_MARKS = select(Setting.name, Setting.value, Setting.updated_at).where(
-    Setting.name.startswith("listed until") | (Setting.name == comparing_runs.MARK)
-)
 
 
 def _write(name: str, **values: object) -> None:

@@ -31,7 +31,7 @@ from portal.billing import (
     sending_back,
     tending,
 )
-from portal.billing.due import Work
+from portal.billing.due import Due, Work
 from portal.database import db, release, transaction
 from portal.gateways.base import GatewayError
 from portal.models import (
@@ -66,8 +66,8 @@ def sweep(now: datetime, *, without_workers: bool = False) -> int:
     Trouble with one row stops no other. Charges of saved methods are handed to the workers, or made here
     *without_workers*, for whoever must know that they are done.
     """
-    work = due.due(now)
-    done = 0
+    found = due.due(now)
+    work, done = found.work, 0
     # What needs no gateway comes first: a slow one must not keep it waiting.
     done += _say(work, now)
     if Work.CHARGES in work:
@@ -84,8 +84,8 @@ def sweep(now: datetime, *, without_workers: bool = False) -> int:
         done += _sum(Work.BINDINGS, lambda found: bindings.refresh(found, now), _claim_bindings(now))
     if Work.REPLAYS in work:
         done += _sum(Work.REPLAYS, replaying.carry_on, replaying.waiting(now))
-    done += _compare(work, now, without_workers=without_workers)
-    done += _sum("list", lambda found: lookback.look_back(found, now), lookback.claim(now))
+    done += _compare(found, now, without_workers=without_workers)
+    done += _sum("list", lambda look: lookback.look_back(look, now), lookback.claim(now, found.marks))
     if done:
         # All of that may have given cause to write.
         done += _sum(Work.LETTERS, notices.deliver, notices.due(now, _AT_ONCE))
@@ -110,10 +110,10 @@ def _charge_here(now: datetime) -> int:
     return len(charges)
 
 
-def _compare(work: frozenset[Work], now: datetime, *, without_workers: bool) -> int:
+def _compare(found: Due, now: datetime, *, without_workers: bool) -> int:
     """Order the day's reconciliation when it is time, and see to those that are due."""
-    comparing_runs.order_daily(now)
-    if Work.RECONCILIATIONS not in work:
+    comparing_runs.order_daily(now, found.marks)
+    if Work.RECONCILIATIONS not in found.work:
         return 0
     if not without_workers:
         return comparing_runs.hand_out(now)

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from portal import clock
-from portal.billing import comparing_runs, lookback, reconciliation
+from portal.billing import comparing_runs, due, lookback, reconciliation
 from portal.billing.audit import Actor
 from portal.database import db
 from portal.errors import InvalidRequest
@@ -153,14 +153,17 @@ def test_once_a_day_in_the_morning(desk: Desk) -> None:
     """The first time only sets the mark; then a run each morning, of the days that are over."""
     with desk.app.app_context():
         start = clock.now().replace(hour=1, minute=0) + timedelta(days=1)  # 04:00 in Moscow
-        assert comparing_runs.order_daily(start) is None
-        assert comparing_runs.order_daily(start + timedelta(hours=20)) is None
-        assert (
-            comparing_runs.order_daily(start + timedelta(hours=22)) is None
-        )  # midnight is past, 04:00 is not
-        run_id = comparing_runs.order_daily(start + timedelta(hours=24))
+
+        def order_after(hours: int) -> int | None:
+            now = start + timedelta(hours=hours)
+            return comparing_runs.order_daily(now, due.due(now).marks)
+
+        assert order_after(0) is None
+        assert order_after(20) is None
+        assert order_after(22) is None  # midnight is past, 04:00 is not
+        run_id = order_after(24)
         assert run_id is not None
-        assert comparing_runs.order_daily(start + timedelta(hours=25)) is None
+        assert order_after(25) is None
         days = {day.day for day in comparing_runs.pending(run_id)}
     today = (start + timedelta(hours=24)).date()
     assert days == {today - timedelta(days=back) for back in (1, 2, 3)}

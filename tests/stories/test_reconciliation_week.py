@@ -74,8 +74,8 @@ def test_a_week_without_notifications_ends_equal(
     spend(desk, 0)
     desk.settle()
     desk.sandbox.control("settings", webhooks="drop")
-    monkeypatch.setattr(lookback, "claim", lambda _now: [])  # the hourly look would heal it before
-    monkeypatch.setattr(comparing_runs, "order_daily", lambda _now: None)
+    monkeypatch.setattr(lookback, "claim", lambda _now, _marks: [])  # the hourly look would heal it before
+    monkeypatch.setattr(comparing_runs, "order_daily", lambda _now, _marks: None)
     travel(desk, timedelta(days=26))
     if not asks:
         monkeypatch.setattr(sweep, "_claim_payments", lambda _now: [])
