@@ -17,6 +17,7 @@ from sqlalchemy import event
 from sqlalchemy.pool import Pool
 
 from portal.database import db
+from tests import lists, shares
 from tests.desk import Desk, LiveSandbox
 from tests.servers import Servers
 from tests.stories.till import Till, in_process, open_till, over_http
@@ -56,6 +57,19 @@ def no_call_inside_a_transaction(
     event.remove(Pool, "checkout", taken)
     event.remove(Pool, "checkin", given_back)
     assert not broken, f"a gateway was called inside an open transaction: {broken}"
+
+
+@pytest.fixture(autouse=True)
+def lists_rest(request: pytest.FixtureRequest) -> None:
+    """Stories travel for weeks, and each morning a portal compares three days with both gateways' lists.
+
+    That is put off here: what happens in a story is found by the row that waits for it. A story about the
+    lists says so by the mark ``lists``, and they all have them with ``COMBINATIONS=all``.
+    """
+    told = shares.EVERY_ONE or request.node.get_closest_marker("lists")
+    if "desk" in request.fixturenames and not told:
+        with request.getfixturevalue("desk").app.app_context():
+            lists.leave_alone()
 
 
 @pytest.fixture

@@ -83,6 +83,7 @@ def test_the_sweep_asks_until_it_is_answered(desk: Desk, fault: str) -> None:
     agree(desk)
 
 
+@pytest.mark.lists
 @pytest.mark.parametrize("gateway", GATEWAYS)
 def test_every_notification_lost(desk: Desk, gateway: str) -> None:
     """Without a single notification every payment settles by the sweep, the refused ones too."""
@@ -180,6 +181,7 @@ def test_one_order_paid_twice_is_shown_to_the_operator(desk: Desk) -> None:
     agree(desk)
 
 
+@pytest.mark.lists
 def test_a_second_capture_is_found_without_its_notification(desk: Desk) -> None:
     """What no row waits for, a second capture whose news was lost, is found in the gateway's own list."""
     webhooks(desk, "drop")
@@ -209,6 +211,7 @@ def test_a_paid_order_is_not_offered_again(desk: Desk) -> None:
     assert has_plan(ira)
 
 
+@pytest.mark.lists
 @pytest.mark.parametrize(("gateway", "news"), pairs(GATEWAYS, ("normal", "drop")))
 def test_a_refund_in_the_cabinet_is_booked(desk: Desk, gateway: str, news: str) -> None:
     """A refund made in the gateway's own cabinet is booked, in part and then in full, with or without news of
@@ -236,6 +239,7 @@ def test_a_refund_in_the_cabinet_is_booked(desk: Desk, gateway: str, news: str) 
     agree(desk)
 
 
+@pytest.mark.lists
 @pytest.mark.parametrize("gateway", GATEWAYS)
 def test_a_list_that_cannot_be_had_is_asked_for_again(desk: Desk, gateway: str) -> None:
     """While a gateway's list fails, the next look begins where the last good one ended."""

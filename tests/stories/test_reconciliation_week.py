@@ -65,6 +65,7 @@ def balance(desk: Desk) -> list[str]:
     return books.disagreements(desk.app, ledger)
 
 
+@pytest.mark.lists
 @pytest.mark.parametrize("asks", (True, False), ids=("the-sweep-asks", "the-lists-alone"))
 def test_a_week_without_notifications_ends_equal(
     desk: Desk, recurring: None, monkeypatch: pytest.MonkeyPatch, *, asks: bool

@@ -115,6 +115,7 @@ def test_any_fault_of_the_call_ends_in_one_refund(desk: Desk, gateway: str) -> N
     agree(desk)
 
 
+@pytest.mark.lists
 @pytest.mark.parametrize("gateway", GATEWAYS)
 def test_after_the_key_is_forgotten_the_list_is_asked(desk: Desk, gateway: str) -> None:
     """While calls and lists fail for longer than the gateway remembers a key, nothing is repeated. Then what
@@ -288,6 +289,7 @@ def test_news_before_our_answer(desk: Desk, gateway: str, mode: str) -> None:
     agree(desk)
 
 
+@pytest.mark.lists
 @pytest.mark.parametrize(("gateway", "first"), pairs(GATEWAYS, ("ours", "theirs")))
 def test_the_cabinet_at_the_same_moment(desk: Desk, gateway: str, first: str) -> None:
     """The operator gives back in the cabinet what the portal gives back as well, in either order and before
@@ -312,6 +314,7 @@ def test_the_cabinet_at_the_same_moment(desk: Desk, gateway: str, first: str) ->
     agree(desk)
 
 
+@pytest.mark.lists
 @pytest.mark.parametrize("gateway", GATEWAYS)
 def test_what_was_given_up_and_went_through(desk: Desk, gateway: str) -> None:
     """A refund that stands here as failed and in the gateway's list as done is booked after all."""

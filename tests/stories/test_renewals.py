@@ -29,6 +29,7 @@ def purposes(desk: Desk) -> list[tuple[str, str]]:
     ]
 
 
+@pytest.mark.lists
 @pytest.mark.parametrize("gateway", GATEWAYS)
 def test_a_month_is_followed_by_another(desk: Desk, recurring: None, gateway: str) -> None:
     """Three days before the end the saved card is charged once, announced by two letters; the new period

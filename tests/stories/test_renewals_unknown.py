@@ -159,7 +159,7 @@ def test_a_notification_before_the_answer(desk: Desk, recurring: None, gateway: 
         token = methods[0].get("token") or methods[0]["id"]
         code = {"cloudpayments": "5051", "yookassa": "insufficient_funds"}[gateway]
         desk.sandbox.control("cards", **{name: token, "outcome": code, "times": 1})
-    desk.sandbox.control("settings", api_latency_ms=400)
+    desk.sandbox.control("settings", api_latency_ms=150)
     later(desk, "1d")
     desk.sandbox.control("settings", api_latency_ms=0)
     desk.settle()
