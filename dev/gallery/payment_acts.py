@@ -65,6 +65,11 @@ def send_empty(page: Page, _world: World) -> None:
     page.locator("[aria-invalid=true]").first.wait_for()
 
 
+def agree(page: Page, _world: World) -> None:
+    """Tick the box of renewals: the order says what is charged next."""
+    page.check("input[name=accept_recurring]")
+
+
 def _order(page: Page, *, recurring: bool = False) -> None:
     page.check("input[name=gateway][value=yookassa]", force=True)
     page.check("input[name=accept_offer]")

@@ -10,6 +10,14 @@ _PRO = {"plan_code": "PRO_MONTHLY"}
 _CHECKOUT: tuple[Scene, ...] = (
     Scene(name="checkout", title="Оформление", endpoint="checkout.show", values=_PRO, who="polina"),
     Scene(
+        name="checkout-renewal",
+        title="Оформление: продление отмечено",
+        endpoint="checkout.show",
+        values=_PRO,
+        who="polina",
+        act=do.agree,
+    ),
+    Scene(
         name="checkout-yearly",
         title="Оформление на год со скидкой",
         endpoint="checkout.show",
@@ -90,6 +98,7 @@ _WIDGET: tuple[Scene, ...] = tuple(
         values=do.new_order("cloudpayments"),
         who="polina",
         act=act,
+        covered=name in {"open", "bank"},
     )
     for name, title, act in (
         ("loading", "форма загружается", do.loading),

@@ -66,7 +66,7 @@ def show(page: Page, width: int, scheme: str) -> None:
 
 def _photograph(stage: Stage, look: Look) -> Image.Image:
     show(stage.page, look.width, look.scheme)
-    taken = stage.page.screenshot(full_page=True, animations="disabled", caret="hide")
+    taken = stage.page.screenshot(full_page=not stage.scene.covered, animations="disabled", caret="hide")
     return shrunk(Image.open(io.BytesIO(taken)).convert("RGB"), stage.scene)
 
 

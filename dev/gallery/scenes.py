@@ -32,6 +32,8 @@ class Scene:
     #: What is otherwise in the shop meanwhile.
     during: Callable[[World], AbstractContextManager[object]] | None = None
     language: str = "ru"
+    #: A form over the whole window hides the page: a picture of more than the window would be of nothing.
+    covered: bool = False
     #: What the page answers, and which page it is at last, where that is another one.
     status: int = 200
     ends_at: str = ""

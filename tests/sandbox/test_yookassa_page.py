@@ -176,7 +176,7 @@ def test_a_person_pays_by_one_click_and_passes_3d_secure(
     """Click a card, tick the box, pay, confirm at the bank, and be back in the shop."""
     payment = shop.pay(confirmation={"type": "redirect", "return_url": f"{merchant.url}/back?order=5"})
     tab.goto(_page(payment))
-    tab.get_by_role("button", name="5555555555554477").click()
+    tab.get_by_role("button", name="5555 5555 5555 4477").click()
     assert tab.get_by_label("Номер карты").input_value() == "5555 5555 5555 4477"
     tab.get_by_label("Сохранить карту").check()
     tab.get_by_role("button", name="Заплатить").click()
@@ -212,7 +212,7 @@ def test_a_person_binds_a_card(sandbox: Sandbox, shop: Shop, merchant: Merchant,
     }
     method = shop.post("/payment_methods", body).json()
     tab.goto(_page(method))
-    tab.get_by_role("button", name="4111111111111111").click()
+    tab.get_by_role("button", name="4111 1111 1111 1111").click()
     tab.get_by_role("button", name="Привязать карту").click()
     tab.wait_for_url(f"{merchant.url}/bound")
     assert shop.get(f"/payment_methods/{method['id']}")["status"] == "active"
