@@ -38,6 +38,12 @@ _OVERFLOW = """
     ...wide.slice(0, 3).map((node) => `${node.localName}.${node.className}`)];
 }
 """
+#: Whoever works at a desk all day does not push its tables from side to side; a phone may.
+_CUT = """
+() => [...document.querySelectorAll(".scroll")]
+  .filter((node) => node.scrollWidth > node.clientWidth + 1)
+  .map((node) => `${node.getAttribute("aria-label")}: ${node.scrollWidth} > ${node.clientWidth}`)
+"""
 _WEIGHT = """
 () => performance.getEntriesByType("resource")
   .filter((one) => new URL(one.name).origin === location.origin && /[.](css|js)([?]|$)/.test(one.name))
@@ -75,6 +81,8 @@ def examine(stage: Stage, widths: tuple[int, ...] = WIDTHS) -> Result:
             result.looks += 1
             result.add(f"{width} {scheme}", axe.findings(page))
         result.add(f"{width}", _too_wide(page))
+        if width == WIDTHS[0]:
+            result.add(f"{width}", [f"a table is cut ({one})" for one in page.evaluate(_CUT)])
     _zoom(page, result)
     return result
 
