@@ -50,6 +50,7 @@ def test_the_page_tells_and_the_click_does(app: Flask, browser: Browser) -> None
     assert f'href="{PAGE}"' in browser.get("/account/").text
     said = words(browser)
     assert "Закрыть и вернуть 990 ₽" in said
+    assert "Что вернём" in said
     assert "не меньше пяти лет" in said
     for path in ("/dashboard/payments?format=csv", "/dashboard/payments?format=print", "/dashboard/consents"):
         assert f'href="{path}"' in browser.get(PAGE).text
@@ -67,11 +68,12 @@ def test_the_page_tells_and_the_click_does(app: Flask, browser: Browser) -> None
 
 
 def test_outside_the_window_it_says_so(app: Flask, browser: Browser) -> None:
-    """Nothing goes back, and what could be done instead is said."""
+    """Nothing goes back, which is said once, and so is what could be done instead."""
     browser.register()
     a_plan(app, timedelta(days=20))
     said = words(browser)
     assert "Деньги не вернутся" in said
+    assert "Что вернём" not in said
     assert "тариф сам закончится" in said
 
     browser.post(PAGE, current=PASSWORD)
