@@ -9,8 +9,9 @@ from enum import StrEnum
 
 from sqlalchemy.orm import Session
 
-from portal.billing import agenda, agreements, choosing, overdue, settings
+from portal.billing import agenda, agreements, choosing, overdue, price_notices, settings
 from portal.billing.overdue import Overdue
+from portal.billing.price_notices import Ahead
 from portal.billing.subscriptions import Standing
 from portal.database import db
 from portal.errors import InvalidRequest
@@ -24,6 +25,8 @@ class State(StrEnum):
     OFF = "off"
     #: The day of the charge is known.
     COMING = "coming"
+    #: The price rises before the day of the charge, and the customer has not agreed: renewal will end.
+    ASKED = "asked"
     #: The shop has switched charging off for everybody.
     PAUSED = "paused"
     #: The customer could not be told in time, so nothing is charged.
@@ -52,6 +55,7 @@ class Outlook:
     ends_at: datetime  # of what is paid
     overdue: Overdue | None
     may_resume: bool  # renewal is off and could be switched on by one click
+    asked: Ahead | None  # the higher price that the customer has not answered about
 
 
 def of(standing: Standing, now: datetime) -> Outlook | None:
@@ -63,20 +67,33 @@ def of(standing: Standing, now: datetime) -> Outlook | None:
     consent = session.get(Consent, live.consent_id or 0) if live.auto_renew else None
     found = overdue.of_live(live, now)
     last = live.grace_until or live.current_period_end
+    state = _state(session, live, standing.method, found)
+    ahead = price_notices.ahead(session, live, consent) if consent and state is State.COMING else None
+    if ahead and not ahead.is_agreed and not ahead.is_after_next:
+        state = State.ASKED
+    charge_at = live.charge_due_at if state is not State.ASKED else None
     return Outlook(
-        state=_state(session, live, standing.method, found),
+        state=state,
         plan_title=consent.plan_title if consent else standing.current.plan_title if standing.current else "",
-        amount=consent.amount if consent else None,
+        amount=_sum(consent, ahead, state),
         currency=consent.currency if consent else "RUB",
         method=standing.method,
-        charge_at=live.charge_due_at,
-        runs_out_before=_runs_out_before(standing.method, live.charge_due_at),
-        tries_at=_tries(live.charge_due_at, last),
+        charge_at=charge_at,
+        runs_out_before=_runs_out_before(standing.method, charge_at),
+        tries_at=_tries(charge_at, last),
         access_until=last,
         ends_at=live.current_period_end,
         overdue=found,
         may_resume=not live.auto_renew and _may_resume(live.user_id, now),
+        asked=ahead if ahead and not ahead.is_agreed else None,
     )
+
+
+def _sum(consent: Consent | None, ahead: Ahead | None, state: State) -> Decimal | None:
+    """What the next charge will be: by the agreement in force then."""
+    if consent is None or state is State.ASKED:
+        return None
+    return ahead.amount if ahead and ahead.is_agreed and not ahead.is_after_next else consent.amount
 
 
 def _state(

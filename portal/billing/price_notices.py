@@ -6,7 +6,9 @@ an agreement of its own, and without it renewal ends. What was announced is char
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from datetime import datetime, timedelta
+from decimal import Decimal
 from typing import Any
 
 from sqlalchemy import select
@@ -51,6 +53,49 @@ def carry_on(notice_id: int, now: datetime) -> bool:
         session.flush()
         _end_of(session, move, now)
     return True
+
+
+@dataclass(frozen=True, slots=True)
+class Ahead:
+    """Another price that a subscriber was told of and that has not come yet."""
+
+    amount: Decimal
+    since: datetime
+    #: It is charged from then on; otherwise renewal ends then, unless the customer agrees before.
+    is_agreed: bool
+    #: A charge at the old sum is announced or being made: it stays as it was announced.
+    is_after_next: bool
+
+
+def ahead(session: Session, live: Subscription, consent: Consent) -> Ahead | None:
+    """The price that this subscription, charged by *consent*, is being led to."""
+    found = session.execute(
+        select(PriceNotice, PriceMove)
+        .join(PriceMove, PriceMove.id == PriceNotice.price_move_id)
+        .where(
+            PriceNotice.subscription_id == live.id,
+            PriceNotice.told_at.is_not(None),
+            PriceNotice.look_at.is_not(None),
+            PriceMove.called_off_at.is_(None),
+            PriceMove.plan_id == consent.plan_id,
+            PriceMove.amount != consent.amount,
+        )
+        .order_by(PriceNotice.id.desc())
+        .limit(1)
+        .execution_options(populate_existing=True)
+    ).first()
+    if found is None:
+        return None
+    notice, move = found
+    agreed = notice.consent_id is not None or move.amount < consent.amount
+    led_at = notice.look_at or move.moves_at  # not before it was told for long enough
+    later = live.charge_due_at is not None and led_at > live.charge_due_at
+    return Ahead(
+        amount=move.amount,
+        since=move.moves_at,
+        is_agreed=agreed,
+        is_after_next=later or _is_under_way(session, live, consent, move),
+    )
 
 
 def waiting_for(user_id: int) -> tuple[PriceNotice, PriceMove, Agreement] | None:

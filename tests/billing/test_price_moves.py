@@ -11,8 +11,18 @@ from flask import Flask
 from sqlalchemy import select
 
 from portal import clock
-from portal.billing import agreements, audit, price_moves, price_notices, renewals, sweep
+from portal.billing import (
+    agreements,
+    audit,
+    outlook,
+    price_moves,
+    price_notices,
+    renewals,
+    subscriptions,
+    sweep,
+)
 from portal.billing.audit import COMMAND_LINE, Subject
+from portal.billing.outlook import Outlook, State
 from portal.billing.price_moves import NOTICE, WrongMove
 from portal.database import db, transaction
 from portal.errors import NotFound
@@ -162,6 +172,56 @@ def test_what_was_announced_is_charged_as_announced(subscriber: Subscriber) -> N
     subscriber.ends(begun.payment, charge + timedelta(days=1))
     at(charge + timedelta(days=2))
     assert agreed_sum(subscriber) == DEAR
+
+
+def seen(subscriber: Subscriber, now: datetime) -> Outlook:
+    """What the dashboard says of the renewal."""
+    found = outlook.of(subscriptions.standing(subscriber.user.id, now), now)
+    assert found is not None
+    return found
+
+
+@pytest.mark.parametrize(
+    ("amount", "days", "agrees", "state", "told"),
+    (
+        (DEAR, 10, False, State.ASKED, None),
+        (DEAR, 10, True, State.COMING, DEAR),
+        (DEAR, 30, False, State.COMING, OLD),
+        (DEAR, 30, True, State.COMING, OLD),
+        (CHEAP, 10, False, State.COMING, CHEAP),
+        (CHEAP, 30, False, State.COMING, OLD),
+    ),
+)
+def test_the_outlook_knows_of_the_coming_price(
+    subscriber: Subscriber, amount: Decimal, days: int, agrees: bool, state: State, told: Decimal | None
+) -> None:
+    """The next sum is the one that will be charged; none is named that waits for the customer's word."""
+    charge = subscriber.subscription.charge_due_at
+    decide(amount, DECIDED + timedelta(days=days))
+    at(DECIDED)
+    if agrees:
+        price_notices.agree(subscriber.user.id, CLIENT, DECIDED)
+
+    found = seen(subscriber, DECIDED)
+
+    assert (found.state, found.amount) == (state, told)
+    assert found.charge_at == (None if state is State.ASKED else charge)
+    assert (found.asked is not None) == (amount == DEAR and not agrees)
+
+
+def test_the_outlook_keeps_what_was_announced(subscriber: Subscriber) -> None:
+    """The letter named the old sum: it is charged, though the question stands."""
+    charge = subscriber.subscription.charge_due_at
+    assert charge is not None
+    decide(DEAR, charge - timedelta(hours=1))
+    at(DECIDED)
+    clock.set_to(charge - timedelta(hours=71))
+    sweep.sweep_until_quiet(clock.now())
+
+    found = seen(subscriber, clock.now())
+
+    assert (found.state, found.amount, found.charge_at) == (State.COMING, OLD, charge)
+    assert found.asked is not None
 
 
 def test_whoever_stopped_meanwhile_is_left_alone(subscriber: Subscriber) -> None:

@@ -43,6 +43,7 @@ def test_a_move_is_previewed_decided_and_agreed_to(desk: Desk, owner: Browser, i
     with desk.app.app_context():
         for found in price_notices.due(clock.now()):
             price_notices.carry_on(found, clock.now())
+    assert '"/dashboard/price"' in ira.get("/dashboard/").text
     page = ira.get("/dashboard/price").text
     assert "1\u00a0190\u00a0₽" in page
     assert "Согласие записано" in ira.send("/dashboard/price").text
@@ -54,6 +55,7 @@ def test_a_move_is_previewed_decided_and_agreed_to(desk: Desk, owner: Browser, i
             "1190.00",
         ]
     assert ira.get("/dashboard/price").url.endswith("/dashboard/")
+    assert '"/dashboard/price"' not in ira.get("/dashboard/").text
     assert ira.send("/dashboard/price").status_code == 404
 
 
