@@ -57,7 +57,7 @@ _TITLES = {
     502: marked("Платёжная система не ответила"),
     503: marked("Мы ненадолго закрыты"),
     "CSRF_FAILED": marked("Страница устарела"),
-    GatewayForbidden.code: marked("Оплата временно недоступна"),
+    GatewayForbidden.code: marked("Так заплатить не получится"),
 }
 _MONEY = {
     400: _NOTHING,
@@ -111,10 +111,13 @@ def _way_in(*, at_the_desk: bool) -> Way:
 
 
 def _ways(fault: Fault, *, bare: bool) -> list[Way]:
-    if fault.code in {GatewayForbidden.code, PlanNotFound.code}:
-        return [Way(say("К тарифам"), url_for("plans.index"))]
-    ways = []
     here = guards.page_to_return_to()
+    if fault.code in {GatewayForbidden.code, PlanNotFound.code}:
+        # Only a form that was sent has another way to pay on it.
+        form = here if fault.code == GatewayForbidden.code and request.method == "POST" else None
+        again = [Way(say("Выбрать другой способ оплаты"), form)] if form else []
+        return [*again, Way(say("К тарифам"), url_for("plans.index"))]
+    ways = []
     if here and fault.status in {400, 429, 500, 502, 503}:
         was_sent = request.method not in {"GET", "HEAD"}
         ways.append(Way(say("Вернуться и повторить") if was_sent else say("Попробовать ещё раз"), here))

@@ -293,6 +293,7 @@ def test_a_shop_without_the_right_is_told_so_with_403(browser: Browser, sandbox:
 
     assert answer.status_code == 403
     assert "временно недоступна" in answer.text
+    assert re.search(rf'href="{PAGE}"[^>]*>Выбрать другой способ оплаты</a>', answer.text)
 
 
 def test_a_busy_gateway_lets_the_customer_try_again(

@@ -85,7 +85,7 @@ def test_yookassas_refusal_has_a_page_of_its_own(live: Flask, monkeypatch: pytes
     assert (
         "Платёжная система временно недоступна. Попробуйте позже или свяжитесь с поддержкой." in answer.text
     )
-    assert "<h1>Оплата временно недоступна</h1>" in answer.text
+    assert "<h1>Так заплатить не получится</h1>" in answer.text
     assert "Деньги не списаны" in answer.text
     assert 'href="/plans"' in answer.text
 

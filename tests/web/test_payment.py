@@ -328,7 +328,7 @@ def test_money_that_went_back_is_told(app: Flask, browser: Browser) -> None:
     page = text(browser, seeded(app, status="succeeded", refunded_amount=Decimal("990.00")) + "return")
 
     assert "Деньги возвращены</h1>" in page
-    assert "Возвращено 990 ₽" in page
+    assert "Вернули всю сумму, 990 ₽." in page
     assert "уже действует" not in page
 
 
