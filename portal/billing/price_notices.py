@@ -60,6 +60,7 @@ class Ahead:
     """Another price that a subscriber was told of and that has not come yet."""
 
     amount: Decimal
+    instead_of: Decimal
     since: datetime
     #: It is charged from then on; otherwise renewal ends then, unless the customer agrees before.
     is_agreed: bool
@@ -92,6 +93,7 @@ def ahead(session: Session, live: Subscription, consent: Consent) -> Ahead | Non
     later = live.charge_due_at is not None and led_at > live.charge_due_at
     return Ahead(
         amount=move.amount,
+        instead_of=consent.amount,
         since=move.moves_at,
         is_agreed=agreed,
         is_after_next=later or _is_under_way(session, live, consent, move),
