@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import re
 from email import message_from_bytes
-from email.message import EmailMessage
-from email.policy import default
+from email.errors import HeaderParseError
+from email.header import decode_header, make_header
+from email.message import Message
 from email.utils import getaddresses
-from typing import Any
 
 from portal.sandbox.clock import iso
 from portal.sandbox.errors import ControlError
@@ -16,10 +16,13 @@ from portal.sandbox.world import World
 
 _LINK = re.compile(r"https?://[^\s<>\"']+[^\s<>\"'.,;:!?)\]]")
 
+_FOLD = re.compile(r"\r?\n(?=[ \t])")
+
 
 def receive(world: World, raw: bytes) -> Document:
     """Keep one raw RFC 5322 message and return it as it will be shown; an empty one is a ControlError 400."""
-    message = message_from_bytes(raw, EmailMessage, policy=default)
+    # The library's older reading of a header, which takes a fifth of the time of the newer one.
+    message = message_from_bytes(raw)
     if not raw.strip() or not message.keys():
         raise ControlError(400, "NO_LETTER", "Send one raw RFC 5322 message as the request body.")
     text = _part(message, "plain")
@@ -28,10 +31,10 @@ def receive(world: World, raw: bytes) -> Document:
         key = f"m-{world.store.number('letter', 1):06d}"
         letter: Document = {
             "id": key,
-            "from": str(message.get("From", "")),
-            "to": [address for _, address in getaddresses([str(v) for v in message.get_all("To", [])])],
-            "subject": str(message.get("Subject", "")),
-            "date": str(message.get("Date", "")),
+            "from": _header(message, "From"),
+            "to": [address for _, address in getaddresses([_header(message, "To")])],
+            "subject": _header(message, "Subject"),
+            "date": _header(message, "Date"),
             "text": text,
             "html": html,
             "links": list(dict.fromkeys(_LINK.findall(text) or _LINK.findall(html))),
@@ -57,11 +60,27 @@ def pieces(text: str) -> list[tuple[str, bool]]:
     return [piece for piece in [*cut, (text[end:], False)] if piece[0]]
 
 
-def _part(message: EmailMessage, subtype: str) -> str:
-    body: Any = message.get_body(preferencelist=(subtype,))
-    if body is None:
-        return ""
+def _header(message: Message, name: str) -> str:
+    """What a header says to a person: unfolded, its encoded words decoded where they can be."""
+    told = ", ".join(str(value) for key, value in message.raw_items() if key.lower() == name.lower())
+    # Bytes that are no ASCII are kept as surrogates; who sends some most likely means UTF-8.
+    plain = _FOLD.sub("", told).encode("utf-8", "surrogateescape").decode("utf-8", "replace")
     try:
-        return str(body.get_content()).replace("\r\n", "\n")
-    except (LookupError, UnicodeError):  # an unknown charset; show what can be shown
-        return bytes(body.get_payload(decode=True) or b"").decode("utf-8", "replace")
+        return str(make_header(decode_header(plain))) if "=?" in plain else plain
+    except (HeaderParseError, LookupError, UnicodeError):  # shown as it came
+        return plain
+
+
+def _part(message: Message, subtype: str) -> str:
+    """The first text of this kind that is no attachment; nothing where there is none."""
+    for part in message.walk():
+        if part.get_content_type() != f"text/{subtype}" or part.get_content_disposition() == "attachment":
+            continue
+        body = part.get_payload(decode=True)
+        told = body if isinstance(body, bytes) else b""
+        try:
+            text = told.decode(part.get_content_charset() or "utf-8")
+        except (LookupError, UnicodeError):  # an unknown charset; show what can be shown
+            text = told.decode("utf-8", "replace")
+        return text.replace("\r\n", "\n")
+    return ""

@@ -116,6 +116,22 @@ def test_letters_are_read_and_their_links_found(sandbox: Sandbox) -> None:
     assert requests.post(f"{sandbox.url}/mailbox", data=b"").status_code == 400
 
 
+@pytest.mark.parametrize(
+    ("header", "said"),
+    (
+        (b"=?utf-8?b?0J/RgA==?=\r\n =?utf-8?q?=D0=B8?= x", "При x"),
+        ("Привет".encode(), "Привет"),
+        (b"one\r\n two", "one two"),
+        (b"=?no-such-charset?q?x?=", "=?no-such-charset?q?x?="),
+        ("Счёт =?".encode(), "Счёт =?"),
+    ),
+)
+def test_a_subject_is_read_however_it_is_written(sandbox: Sandbox, header: bytes, said: str) -> None:
+    """Encoded, folded, not encoded at all, in letters that nobody knows: a person sees what can be shown."""
+    requests.post(f"{sandbox.url}/mailbox", data=b"To: a@example.com\r\nSubject: " + header + b"\r\n\r\nx")
+    assert requests.get(f"{sandbox.url}/control/mailbox").json()["letters"][0]["subject"] == said
+
+
 def test_a_letter_with_two_bodies_shows_its_text(sandbox: Sandbox) -> None:
     """Of text and HTML the text is read; both are kept."""
     raw = (
