@@ -290,8 +290,7 @@ def test_one_move_at_a_time(subscriber: Subscriber) -> None:
         decide(CHEAP)
 
 
-@pytest.mark.parametrize("amount", (CHEAP, DEAR))
-@pytest.mark.parametrize("answers", (True, False))
+@pytest.mark.parametrize(("amount", "answers"), ((CHEAP, False), (DEAR, True), (DEAR, False)))
 @pytest.mark.parametrize("day", (8, 20, 26, 27, 28, 29))
 def test_no_sum_is_charged_that_was_not_agreed_to(
     subscriber: Subscriber, amount: Decimal, answers: bool, day: int
@@ -301,7 +300,7 @@ def test_no_sum_is_charged_that_was_not_agreed_to(
     decide(amount, BOUGHT + timedelta(days=day))
     at(DECIDED)
     given = {OLD}
-    if answers and amount > OLD:
+    if answers:
         price_notices.agree(subscriber.user.id, CLIENT, DECIDED)
         given.add(amount)
     # Seldom while nothing is due; often where the letters, the move and the charge meet.
