@@ -58,6 +58,9 @@ class Letter:
     html: str
 
 
+_GAPS = re.compile(r"\n{3,}")
+
+
 def compose(kind: str, facts: Mapping[str, Any], tongue: str = "") -> Letter:
     """Write the letter ``templates/emails/<kind>`` in *tongue*, or the present reader's language.
 
@@ -68,7 +71,9 @@ def compose(kind: str, facts: Mapping[str, Any], tongue: str = "") -> Letter:
         foot = render_template("emails/base.txt", **facts)
         html = str(russian_within(Markup(dressed(render_template(f"emails/{kind}.html", **facts)))))  # noqa: S704 - a template's
     subject = head.removeprefix("Subject:").strip()
-    return Letter(subject, f"{text.strip()}\n\n{foot.strip()}\n", html)
+    # What is not said of this reader leaves an empty line behind.
+    text = _GAPS.sub("\n\n", f"{text.strip()}\n\n{foot.strip()}\n")
+    return Letter(subject, text, html)
 
 
 def dressed(html: str) -> str:

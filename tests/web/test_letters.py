@@ -63,6 +63,7 @@ def test_a_letter_is_whole(app: Flask, kind: str, which: str, tongue: str) -> No
     assert f">{button}</a>" in letter.html
     assert set(LINK.findall(letter.text)) >= set(links)
     assert "<img" not in letter.html
+    assert "\n\n\n" not in letter.text
     named = "irina@example.org" if kind == "change_email" else "ira@example.com"
     assert named in letter.text
     assert named in plain(letter.html)
