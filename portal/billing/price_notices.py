@@ -64,7 +64,7 @@ class Ahead:
     since: datetime
     #: It is charged from then on; otherwise renewal ends then, unless the customer agrees before.
     is_agreed: bool
-    #: A charge at the old sum is announced or being made: it stays as it was announced.
+    #: The next charge is at the old sum: it comes before, or is announced or being made by then.
     is_after_next: bool
 
 
@@ -90,7 +90,11 @@ def ahead(session: Session, live: Subscription, consent: Consent) -> Ahead | Non
     notice, move = found
     agreed = notice.consent_id is not None or move.amount < consent.amount
     led_at = notice.look_at or move.moves_at  # not before it was told for long enough
-    later = live.charge_due_at is not None and led_at > live.charge_due_at
+    # A higher price that comes after the letter about the charge finds the old sum announced.
+    decided = live.charge_due_at and live.charge_due_at - (
+        max(agenda.WORDS_BEFORE) if move.amount > consent.amount else timedelta()
+    )
+    later = decided is not None and led_at > decided
     return Ahead(
         amount=move.amount,
         instead_of=consent.amount,

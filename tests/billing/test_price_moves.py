@@ -224,6 +224,35 @@ def test_the_outlook_keeps_what_was_announced(subscriber: Subscriber) -> None:
     assert found.asked is not None
 
 
+@pytest.mark.parametrize("agrees", (True, False))
+@pytest.mark.parametrize(
+    ("before", "state", "told"),
+    ((timedelta(hours=71), State.COMING, OLD), (timedelta(hours=72), State.ASKED, None)),
+)
+def test_the_outlook_knows_that_the_letter_comes_before_the_price(
+    subscriber: Subscriber, before: timedelta, state: State, told: Decimal | None, agrees: bool
+) -> None:
+    """A price that rises between the letter and the charge finds the old sum announced: that is charged."""
+    charge = subscriber.subscription.charge_due_at
+    assert charge is not None
+    decide(DEAR, charge - before)
+    at(DECIDED)
+    if agrees:
+        price_notices.agree(subscriber.user.id, CLIENT, DECIDED)
+        state, told = State.COMING, told or DEAR
+
+    found = seen(subscriber, DECIDED)
+
+    assert (found.state, found.amount) == (state, told)
+    for moment in (charge - timedelta(hours=72), charge):
+        clock.set_to(moment)
+        sweep.sweep_until_quiet(moment, without_workers=True)
+    charged = db.session.scalars(
+        select(Payment.amount).where(Payment.purpose == PaymentPurpose.RENEWAL)
+    ).all()
+    assert charged == ([told] if told else [])
+
+
 def test_whoever_stopped_meanwhile_is_left_alone(subscriber: Subscriber) -> None:
     """No renewal, nothing to move, and no letter that says it ended because of the price."""
     decide(DEAR)
