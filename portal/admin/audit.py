@@ -35,6 +35,12 @@ class AuditEntries(Rows):
         Until("until", AuditEntry.at, "по"),
     )
 
+    def export_columns(self) -> list[tuple[str, str]]:
+        """What is one link on the page is two columns of the file."""
+        found: list[tuple[str, str]] = super().export_columns()
+        at = next(n for n, (name, _) in enumerate(found, 1) if name == "subject_type")
+        return [*found[:at], ("subject_id", LABELS["subject_id"]), *found[at:]]
+
     def shown(self, row: Any, name: str) -> Any:
         """In words, leading to what the act was done to."""
         if name == "actor":

@@ -13,6 +13,7 @@ from sqlalchemy import func, select
 
 from portal import clock, spreadsheets
 from portal.admin.desk import ROOMS
+from portal.billing import audit
 from portal.database import db, transaction
 from portal.models import GatewayName, Payment
 from tests.billing import rows
@@ -160,3 +161,13 @@ def test_who_takes_a_list_away_is_written_down(desk: Desk, viewer: Browser) -> N
     asked = "SELECT actor, subject_id, after FROM audit_entries WHERE act = 'export'"
     (entry,) = books.rows(desk.app, asked)
     assert tuple(entry) == ("viewer@example.com", "Люди", {"email": "ira"})
+
+
+def test_the_journal_s_file_tells_what_was_acted_upon(owner: Browser, desk: Desk) -> None:
+    """The page says it in one link; a file has no links, so the number stands beside the kind."""
+    with desk.app.app_context(), transaction():
+        audit.note(audit.COMMAND_LINE, "setting", audit.Subject("setting", "grace_days"), clock.now())
+
+    lines = table(owner, "/admin/audit/export/csv/")
+
+    assert [line["Номер"] for line in lines if line["Над чем"] == "setting"] == ["grace_days"]
