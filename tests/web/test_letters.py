@@ -87,6 +87,23 @@ def test_no_element_is_left_to_the_style_sheet(app: Flask, kind: str, which: str
         assert "color:" in tag, tag
 
 
+@pytest.mark.parametrize("kind", ("account_closed", "plan_canceled"))
+def test_money_that_went_back_before_is_called_so(app: Flask, kind: str) -> None:
+    """Nobody reads that there is no refund who has it already; where one plan of several is meant, which it
+    is cannot be said in a word.
+    """
+    sample = SAMPLES[kind]["all went back before"]
+    with app.test_request_context():
+        alone = mail.compose(kind, {**COMMON, **sample})
+        several = mail.compose(kind, {**COMMON, **sample, "plan_titles": ["Старт", "Про"]})
+    for form in (plain(alone.text), plain(alone.html)):
+        assert "Деньги за него вам уже вернули или возвращают." in form
+        assert "Возврата не будет" not in form
+    for form in (plain(several.text), plain(several.html)):
+        assert "за него" not in form
+        assert "Возврата не будет" in form
+
+
 def test_the_foot_names_the_seller(app: Flask) -> None:
     """Whom the reader can ask stands in both forms."""
     from datetime import UTC, datetime
