@@ -8,7 +8,17 @@ from flask import Blueprint, jsonify, redirect, render_template, url_for
 from flask.typing import ResponseReturnValue
 
 from portal import clock, running
-from portal.billing import checkout, consents, doors, orders, outlook, payments, refunds, subscriptions
+from portal.billing import (
+    checkout,
+    consents,
+    doors,
+    methods,
+    orders,
+    outlook,
+    payments,
+    refunds,
+    subscriptions,
+)
 from portal.billing.outlook import Outlook, State
 from portal.billing.subscriptions import Standing
 from portal.database import db
@@ -54,6 +64,7 @@ def come_back(payment: Payment) -> str:
         other_gateway=_other_gateway(payment),
         page_before=_page_before(payment),
         going_back=refunds.going_back([payment.id]).get(payment.id),
+        goes_back=_goes_back(payment),
         not_saved=consents.was_not_saved(payment.id),
         by_link=grants.by_link(),
     )
@@ -126,6 +137,12 @@ def _other_gateway(payment: Payment) -> str | None:
 def _page_before(payment: Payment) -> str:
     """The endpoint of the page on which such an order is made, with the plan's code."""
     return "plan_changes.show" if payment.purpose is PaymentPurpose.CHANGE else "checkout.show"
+
+
+def _goes_back(payment: Payment) -> bool:
+    """Whether money that is still to come for it will be returned, because the account was closed since."""
+    may_come = payment.status in {PaymentStatus.PENDING, PaymentStatus.AUTHORIZED}
+    return may_come and methods.closed_since(db.session(), payment.user_id, payment.created_at)
 
 
 def _coming(standing: Standing, now: datetime) -> Outlook | None:

@@ -15,8 +15,8 @@ from sqlalchemy import select
 
 from portal import clock
 from portal.billing import payments
-from portal.database import db
-from portal.models import Payment, PurchasedPlan
+from portal.database import db, transaction
+from portal.models import Payment, PurchasedPlan, User
 from portal.web.filters import NBSP
 from tests.desk import LiveSandbox
 from tests.web.browser import Browser, bare
@@ -139,6 +139,25 @@ def test_an_order_that_is_over_is_not_paid(app: Flask, browser: Browser, late: d
     path = seeded(app, **{name: clock.now() + after for name, after in late.items()})
 
     assert browser.get(path).location == f"{path}return"
+
+
+@pytest.mark.parametrize("purpose", ("purchase", "binding"))
+@pytest.mark.parametrize("order", ({"status": "authorized"}, {"status": "pending", "superseded_at": True}))
+def test_an_order_of_before_the_account_was_closed_promises_no_plan(
+    app: Flask, browser: Browser, purpose: str, order: dict[str, Any]
+) -> None:
+    """Whoever came back reads of it that its money goes back, whatever it was for."""
+    aside = {"superseded_at": clock.now()} if order.get("superseded_at") else {}
+    path = seeded(app, **{**order, **aside}, purpose=purpose) + "return"
+    assert "закрывали" not in text(browser, path)
+    with app.app_context(), transaction() as session:
+        session.get_one(User, user_of().id).closed_at = clock.now()
+
+    page = text(browser, path)
+
+    assert "если деньги за него спишутся, мы их вернём" in page
+    assert "включится" not in page
+    assert "сохранится" not in page
 
 
 def test_a_page_of_yookassa_that_is_closing_is_not_offered(app: Flask, browser: Browser) -> None:
