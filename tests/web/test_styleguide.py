@@ -55,20 +55,34 @@ def defined(path: Path) -> list[str]:
     return re.findall(r"{%-? macro (\w+)\(", path.read_text(encoding="utf-8"))
 
 
-def test_every_part_is_imported_from_where_it_is() -> None:
-    """A name that a file does not define fails only when a page comes to it."""
-    templates = ROOT / "templates"
-    found = [
-        (path.relative_to(templates), home, name.partition(" as ")[0])
-        for path in templates.rglob("*.html")
+def imported() -> list[tuple[Path, str, str]]:
+    """Every name that a template takes from a file of parts: who takes it, from where, and which."""
+    return [
+        (path, home, name)
+        for path in (ROOT / "templates").rglob("*.html")
         for home, names in re.findall(
             r"{% from \"([^\"]+)\" import ([\w, ]+?)(?: with context)? %}", path.read_text(encoding="utf-8")
         )
         for name in names.split(", ")
     ]
+
+
+def test_every_part_is_imported_from_where_it_is() -> None:
+    """A name that a file does not define fails only when a page comes to it."""
+    found = imported()
     assert len(found) > 200
-    homes = {home: defined(templates / home) for _path, home, _name in found}
-    assert [one for one in found if one[2] not in homes[one[1]]] == []
+    homes = {home: defined(ROOT / "templates" / home) for _path, home, _name in found}
+    assert [one for one in found if one[2].partition(" as ")[0] not in homes[one[1]]] == []
+
+
+def test_every_part_that_is_imported_is_used() -> None:
+    """A name that was left behind sends the next reader looking for it."""
+    left = [
+        (str(path.relative_to(ROOT)), name)
+        for path, _home, name in imported()
+        if len(re.findall(rf"\b{name.rpartition(' as ')[2]}\b", path.read_text(encoding="utf-8"))) < 2
+    ]
+    assert left == []
 
 
 def test_every_class_of_the_style_sheets_is_used() -> None:
