@@ -10,7 +10,7 @@ from sqlalchemy import Row, exists, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
-from portal.billing import cases, late_money, refund_news, settlement
+from portal.billing import cases, late_money, locks, refund_news, settlement
 from portal.billing.settlement import Settlement, Verdict
 from portal.gateways.base import Outcome, PaymentSnapshot, RefundSnapshot
 from portal.gateways.cloudpayments.notifications import CAPTURED, CloudPaymentsNotification, Kind
@@ -39,6 +39,7 @@ def check(session: Session, told: CloudPaymentsNotification, now: datetime) -> i
             User.public_id.label("payer"),
             User.disabled_at,
             User.closed_at.label("payer_closed_at"),
+            locks.IS_CLOSED.label("payer_is_closed"),
         )
         .join(User, User.id == _payments.c.user_id)
         .where(

@@ -44,8 +44,12 @@ def goes_back(session: Session, payment: Row[Any], now: datetime) -> bool:
 
 
 def is_of_closed(payment: Row[Any]) -> bool:
-    """Whether the payer closed the account after this was ordered; opened again it stays so."""
-    return payment.payer_closed_at is not None and payment.created_at < payment.payer_closed_at
+    """Whether the payer closed the account after this was ordered; opened again it stays so.
+
+    While it is closed that holds for all: an order on its way in that very moment is written after the end.
+    """
+    closed_at = payment.payer_closed_at
+    return closed_at is not None and (payment.payer_is_closed or payment.created_at < closed_at)
 
 
 def _ended(session: Session, payment: Row[Any], now: datetime) -> int:

@@ -13,6 +13,9 @@ from portal.models.base import Moment
 _payments: Any = Payment.__table__
 _users: Any = User.__table__
 
+#: Whether a customer closed the account and nobody has opened it since; empty for whoever never did.
+IS_CLOSED: Any = _users.c.disabled_at == _users.c.closed_at
+
 
 def locked(
     session: Session, *, payment_id: int | None = None, transaction_id: str | None = None
@@ -24,12 +27,17 @@ def locked(
         else _payments.c.transaction_id == transaction_id
     )
     # The customer first: see lock_customer().
-    payer = select(_users.c.public_id, _users.c.closed_at).join(_payments, _payments.c.user_id == _users.c.id)
+    of_payer = (_users.c.public_id, _users.c.closed_at, IS_CLOSED.label("is_closed"))
+    payer = select(*of_payer).join(_payments, _payments.c.user_id == _users.c.id)
     found = session.execute(payer.where(this).with_for_update(key_share=True, of=_users)).one_or_none()
     if found is None:
         return None
-    closed_at = literal(found.closed_at, Moment)
-    query = select(_payments, literal(found.public_id).label("payer"), closed_at.label("payer_closed_at"))
+    query = select(
+        _payments,
+        literal(found.public_id).label("payer"),
+        literal(found.closed_at, Moment).label("payer_closed_at"),
+        literal(bool(found.is_closed)).label("payer_is_closed"),
+    )
     query = query.where(this)
     return session.execute(query.with_for_update(key_share=True, of=_payments)).one()
 

@@ -87,8 +87,11 @@ def unlink(user_id: int, method_id: int, now: datetime) -> None:
 
 
 def closed_since(session: Session, user_id: int, since: datetime) -> bool:
-    """Whether the customer closed the account after *since*: what was begun before keeps nothing."""
-    return bool(session.scalar(select(exists().where(User.id == user_id, User.closed_at > since))))
+    """Whether the customer closed the account after *since*, or has it closed now: what was begun before
+    keeps nothing.
+    """
+    closed = exists().where(User.id == user_id, (User.closed_at > since) | locks.IS_CLOSED)
+    return bool(session.scalar(select(closed)))
 
 
 def owned_locked(session: Session, user_id: int, method_id: int) -> PaymentMethod:

@@ -125,6 +125,19 @@ def test_an_order_paid_after_the_end_goes_back(shelf: Shelf, opened_again: bool)
     assert laws.violations(at) == []
 
 
+def test_an_order_that_was_sent_in_the_moment_of_closing_goes_back(shelf: Shelf) -> None:
+    """It came past the guards before the end and was written after it; whoever left cannot use a plan."""
+    assert close(shelf, NOW)
+    at = NOW + timedelta(seconds=1)
+    order = a_payment(shelf.user, at)
+    shelf.payments.append(order)
+
+    settled(order, told(order, shelf.user, Outcome.SUCCEEDED, "77"), at)
+
+    assert shelf.ordered() == [("0", "990.00")]
+    assert laws.violations(at) == []
+
+
 def test_nobody_goes_on_with_an_order_of_before(shelf: Shelf) -> None:
     """Whoever comes back orders anew: what could still be paid is set aside, and nothing else is touched."""
     waits = a_payment(shelf.user, NOW)
@@ -224,7 +237,8 @@ def test_the_locked_row_tells_when(shelf: Shelf) -> None:
             assert found.payer_closed_at == closed_at
 
 
-def test_a_card_bound_too_late_is_not_kept(shelf: Shelf) -> None:
+@pytest.mark.parametrize("begun", (NOW, NOW + timedelta(seconds=61)), ids=("before", "in that moment"))
+def test_a_card_bound_too_late_is_not_kept(shelf: Shelf, begun: datetime) -> None:
     """The same where a card is saved for nothing."""
     binding = MethodBinding(
         key="a-key",
@@ -232,7 +246,7 @@ def test_a_card_bound_too_late_is_not_kept(shelf: Shelf) -> None:
         gateway=GatewayName.YOOKASSA,
         gateway_method_id="m",
         status=BindingStatus.PENDING,
-        created_at=NOW,
+        created_at=begun,
     )
     with transaction() as session:
         session.add(binding)
