@@ -67,6 +67,8 @@ def pytest_configure(config: pytest.Config) -> None:
 @pytest.hookimpl(optionalhook=True)
 def pytest_configure_node(node: Any) -> None:
     """In the xdist controller: start the servers once and tell each worker where they are."""
+    if _SERVERS not in node.config.stash:
+        _running(node.config).migrate_early()
     node.workerinput["servers"] = _running(node.config).as_texts()
 
 

@@ -13,8 +13,9 @@ import shutil
 import subprocess
 import sys
 import tempfile
+import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import urlsplit, urlunsplit
@@ -38,6 +39,7 @@ class Servers:
     reason: str = ""
     run: str = ""
     _stop: list[object] = field(default_factory=list, repr=False)
+    _early: threading.Thread | None = field(default=None, repr=False)
 
     @classmethod
     def start(cls) -> Servers:
@@ -65,8 +67,21 @@ class Servers:
             )
         return cls(reason=why)
 
+    def migrate_early(self) -> None:
+        """Make the template while the workers are still collecting what they will do with it."""
+        if not self.reason:
+            self._early = threading.Thread(target=self._make_early, daemon=True)
+            self._early.start()
+
+    def _make_early(self) -> None:
+        # A migration that fails is told by the first worker, which tries it again.
+        with suppress(RuntimeError), self._template():
+            pass
+
     def stop(self) -> None:
         """End the servers that this run started and remove their files; on given servers, its databases."""
+        if self._early is not None:
+            self._early.join()
         if not self._stop and self.postgres:
             self._drop_databases()
         for part in self._stop:
@@ -83,11 +98,8 @@ class Servers:
 
     def database(self, worker: str) -> str:
         """A new database for this worker, cloned from the migrated template; its SQLAlchemy address."""
-        template, name = f"portal_test_{self.run}_template", f"portal_test_{self.run}_{worker}"
-        with self._administrator() as connection:
-            connection.execute("SELECT pg_advisory_lock(%s)", (_LOCK,))
-            if not connection.execute("SELECT 1 FROM pg_database WHERE datname = %s", (template,)).fetchone():
-                self._make_template(connection, template)
+        name = f"portal_test_{self.run}_{worker}"
+        with self._template() as (connection, template):
             connection.execute(
                 sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(name))
             )
@@ -103,6 +115,16 @@ class Servers:
     def address(self, database: str) -> str:
         """The SQLAlchemy address of another database on the same server."""
         return urlunsplit(urlsplit(self.postgres)._replace(path=f"/{database}"))
+
+    @contextmanager
+    def _template(self) -> Iterator[tuple[psycopg.Connection[tuple[object, ...]], str]]:
+        """The migrated database, kept from others meanwhile; whoever asks first makes it."""
+        name = f"portal_test_{self.run}_template"
+        with self._administrator() as connection:
+            connection.execute("SELECT pg_advisory_lock(%s)", (_LOCK,))
+            if not connection.execute("SELECT 1 FROM pg_database WHERE datname = %s", (name,)).fetchone():
+                self._make_template(connection, name)
+            yield connection, name
 
     def _make_template(self, connection: psycopg.Connection[tuple[object, ...]], name: str) -> None:
         """Migrate under another name and rename at the end, so that nobody clones half a schema."""
