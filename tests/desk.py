@@ -276,7 +276,8 @@ def sandbox_server(wire: Wire) -> Iterator[LiveSandbox]:
     app = create_sandbox(SandboxConfig())
     world: World = app.extensions["sandbox"]
     wire.needs_sockets = lambda: bool(world.faults.all() or OF_THE_WIRE & world.settings.changed().keys())
-    server = make_server("127.0.0.1", 0, app, threaded=True)
+    # A browser that hangs up would leave the file open that it was sent.
+    server = make_server("127.0.0.1", 0, Door(app), threaded=True)
     world.start()
     threading.Thread(target=server.serve_forever, daemon=True, kwargs={"poll_interval": SELDOM}).start()
     url = f"http://127.0.0.1:{server.server_port}"

@@ -122,7 +122,7 @@ def _prepared(letter: Any) -> Any:
 def _taken(answer: requests.Response) -> requests.Response:
     """The answer as :mod:`urllib.request` gives it. Raises HTTPError for what was refused."""
     if answer.status_code >= 400:
-        raise HTTPError(answer.url, answer.status_code, answer.reason, Message(), None)
+        raise HTTPError(answer.url, answer.status_code, answer.reason, Message(), io.BytesIO(answer.content))
     return answer
 
 
