@@ -42,6 +42,7 @@ def test_a_refusal_stands_in_words_under_the_state(desk: Desk, viewer: Browser) 
         ({"ends_at": "2027-03-13T09:00:00+00:00"}, "До: 13.03.2027 12:00"),
         ({"amount": "3290.00", "gateway": "yookassa"}, "Сумма: 3290,00<br>Шлюз: ЮKassa"),
         ({"role": "owner"}, "Роль: владелец"),
+        ({"plan_titles": ["Старт", "Про"], "gone": True}, "Тарифы: Старт, Про<br>Возвращено раньше: да"),
         ({"no_word_for_it": 1}, "<code>no_word_for_it</code>: 1"),
         ({"days": None, "days_": "<b>"}, "Дней: —<br><code>days_</code>: &lt;b&gt;"),
     ),
