@@ -89,12 +89,8 @@ def ahead(session: Session, live: Subscription, consent: Consent) -> Ahead | Non
         return None
     notice, move = found
     agreed = notice.consent_id is not None or move.amount < consent.amount
-    led_at = notice.look_at or move.moves_at  # not before it was told for long enough
-    # A higher price that comes after the letter about the charge finds the old sum announced.
-    decided = live.charge_due_at and live.charge_due_at - (
-        max(agenda.WORDS_BEFORE) if move.amount > consent.amount else timedelta()
-    )
-    later = decided is not None and led_at > decided
+    decided = live.charge_due_at and live.charge_due_at - _told_before(move, consent)
+    later = decided is not None and _led_at(notice, move) > decided
     return Ahead(
         amount=move.amount,
         instead_of=consent.amount,
@@ -126,8 +122,30 @@ def waiting_for(user_id: int) -> tuple[PriceNotice, PriceMove, Agreement] | None
     if found is None:
         return None
     notice, move, live, consent = found
-    first = max(move.moves_at, live.charge_due_at or live.current_period_end)
+    first = _first_charge(db.session(), notice, move, live, consent)
     return notice, move, consents.agreement(consents.plan_agreed_to(consent), move.amount, first)
+
+
+def _led_at(notice: PriceNotice, move: PriceMove) -> datetime:
+    """When a subscriber that was told is led to the other price: not before it was told for long enough."""
+    return notice.look_at or move.moves_at
+
+
+def _told_before(move: PriceMove, consent: Consent) -> timedelta:
+    """A higher price that comes after the letter about a charge finds the old sum announced."""
+    return max(agenda.WORDS_BEFORE) if move.amount > consent.amount else timedelta()
+
+
+def _first_charge(
+    session: Session, notice: PriceNotice, move: PriceMove, live: Subscription, consent: Consent
+) -> datetime:
+    """The first charge at the other price, should nothing else change until then."""
+    first, cycle = live.charge_due_at or live.current_period_end, timedelta(days=consent.period_days)
+    if _is_under_way(session, live, consent, move):
+        first += cycle
+    while _led_at(notice, move) > first - _told_before(move, consent):
+        first += cycle
+    return first
 
 
 def agree(user_id: int, client: ClientInfo, now: datetime) -> None:

@@ -10,7 +10,7 @@ import pytest
 from flask import Flask
 from sqlalchemy import select
 
-from portal import clock
+from portal import clock, written
 from portal.billing import (
     agreements,
     audit,
@@ -251,6 +251,32 @@ def test_the_outlook_knows_that_the_letter_comes_before_the_price(
         select(Payment.amount).where(Payment.purpose == PaymentPurpose.RENEWAL)
     ).all()
     assert charged == ([told] if told else [])
+
+
+@pytest.mark.parametrize(
+    ("moves_after", "cycles"),
+    (
+        (timedelta(days=10), 0),
+        (timedelta(days=26) - timedelta(hours=72), 0),
+        (timedelta(days=26) - timedelta(hours=71), 1),
+        (timedelta(days=30), 1),
+        (timedelta(days=60), 2),
+    ),
+)
+def test_the_agreement_names_the_first_charge_at_that_price(
+    subscriber: Subscriber, moves_after: timedelta, cycles: int
+) -> None:
+    """What is agreed to is what comes: not a day on which nothing, or the old sum, is charged."""
+    charge = subscriber.subscription.charge_due_at
+    assert charge == DECIDED + timedelta(days=26)
+    decide(DEAR, DECIDED + moves_after)
+    at(DECIDED)
+
+    asked = price_notices.waiting_for(subscriber.user.id)
+
+    assert asked is not None
+    first = written.day(charge + cycles * timedelta(days=30))
+    assert f"первое списание — {first}" in asked[2].text
 
 
 def test_whoever_stopped_meanwhile_is_left_alone(subscriber: Subscriber) -> None:
