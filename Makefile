@@ -30,9 +30,9 @@ help: ## Print this list
 run: $(RUN_STAMP) $(SERVERS_STAMP) ## Start everything: PostgreSQL, Redis, web, worker, scheduler and both sandbox gateways
 	@exec $(BIN)/python -m dev.run
 
-# A test waits for PostgreSQL, Chromium or another process as often as it computes, so there are twice as many as
-# cores; PYTEST_ARGS='-n 1' has the last word. Redis knows sixteen databases, one for each.
-TESTERS = $(shell cores=$$(getconf _NPROCESSORS_ONLN); test $$cores -lt 8 && echo $$((2 * cores)) || echo 16)
+# As many as cores: PostgreSQL and Chromium compute beside them, and with more of them all take longer.
+# PYTEST_ARGS='-n 1' has the last word. Redis knows sixteen databases, one for each.
+TESTERS = $(shell cores=$$(getconf _NPROCESSORS_ONLN); test $$cores -lt 16 && echo $$cores || echo 16)
 
 test: $(DEV_STAMP) $(SERVERS_STAMP) ## Run the whole suite on servers of its own
 	$(BIN)/python -m pytest -n $(TESTERS) --dist loadfile --no-loadscope-reorder $(PYTEST_ARGS)

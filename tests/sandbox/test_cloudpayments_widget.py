@@ -127,8 +127,13 @@ def test_auto_close(customer: Callable[..., Customer]) -> None:
     """With autoClose the window leaves by itself after the success."""
     buyer = customer(autoClose=3)
     buyer.buy()
+    buyer.page.clock.install()
     buyer.pay_with("4000 0000 0000 3055")
-    buyer.frame.get_by_text("Окно закроется через").wait_for()
+    buyer.frame.get_by_text("Окно закроется через 3 с").wait_for()
+    buyer.page.clock.run_for(2000)
+    assert buyer.page.locator("iframe").count() == 1
+
+    buyer.page.clock.run_for(1000)
 
     buyer.page.locator("iframe").wait_for(state="detached")
 

@@ -30,7 +30,7 @@ SHEETS = ("money", "success", "orders", "refusals", "plans", "renewals", "custom
 def shop(desk: Desk, database_url: str) -> Desk:
     """A shop of two years, most of its days added up."""
     with psycopg.connect(database_url.replace("+psycopg", "")) as connection:
-        bench.fill(connection, 1500, clock.now())
+        bench.fill(connection, 700, clock.now())
     with desk.app.app_context():
         figures.close_all(clock.now())
     return desk
