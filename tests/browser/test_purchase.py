@@ -161,16 +161,19 @@ def test_coming_back_before_paying_and_ordering_again_goes_on_with_the_same_orde
 
 
 def test_the_result_arrives_without_loading_the_page_anew(page: Page, desk: Desk) -> None:
-    """Who waits on the return page is told in place, inside a live region, once the gateway knows."""
+    """Who waits on the return page is told in place, inside a live region, once the portal knows."""
     choose_and_register(page, desk, "yookassa")
     page.wait_for_url("**/yookassa/checkout/**")
     (waiting,) = desk.sandbox.ledger()["payments"]
     order_id = waiting["request"]["metadata"]["payment_id"]
+    page.clock.install()
     page.goto(f"{desk.url}/billing/payment/{order_id}/return")
     expect(page.get_by_role("heading", level=1)).to_have_text("Ждём подтверждения")
     page.evaluate("window.isTheSamePage = true")
 
     desk.sandbox.control("pay", gateway="yookassa", transaction_id=order_id, card="5555 5555 5555 4444")
+    desk.settle()
+    page.clock.fast_forward(1000)  # the script's first question
 
     told = page.locator("[aria-live=polite]")
     expect(told.get_by_role("heading", level=1)).to_have_text("Оплачено")

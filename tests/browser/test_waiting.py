@@ -14,12 +14,15 @@ def test_a_page_that_waits_for_a_binding_tells_its_end(page: Page, desk: Desk, r
     page.context.add_cookies(
         [{"name": one.name, "value": str(one.value), "url": desk.url} for one in ira.session.cookies]
     )
+    page.clock.install()
     page.goto(f"{desk.url}/billing/binding/{begun['binding_id']}/return")
     page.evaluate("window.here = true")
-    page.wait_for_event("requestfinished", lambda request: request.resource_type == "fetch")
+    with page.expect_event("requestfinished", lambda request: request.resource_type == "fetch"):
+        page.clock.fast_forward(1000)  # the script's first question
     assert page.evaluate("window.here")
 
     key = begun["confirmation_url"].rpartition("=")[2]
     desk.sandbox.control("pay", gateway="yookassa", transaction_id=key, card="5555555555554444")
+    page.clock.fast_forward(1500)  # and its second
 
     expect(page.get_by_role("heading", name="Карта сохранена")).to_be_visible()

@@ -152,7 +152,7 @@ def test_a_storm(
             moved = clock.now() + ANSWER_LIMIT
             sandbox.world.clock.move_to(moved)
             clock.set_to(moved)
-            time.sleep(1.0)  # so that the scheduler sees to it before time moves on
+            time.sleep(0.6)  # so that the scheduler sees to it before time moves on
         return succeeded(herd.app) == MANY
 
     wait_until(done, PATIENCE)
