@@ -17,7 +17,8 @@ from typing import Any
 import psycopg
 from flask_migrate import Migrate
 from flask_sqlalchemy import SQLAlchemy
-from sqlalchemy import Connection, CursorResult, MetaData, Result, event, func, select
+from psycopg.pq import ExecStatus, TransactionStatus
+from sqlalchemy import Connection, CursorResult, Engine, MetaData, Result, event, func, select
 from sqlalchemy.exc import InvalidatePoolError
 from sqlalchemy.orm import DeclarativeBase, Session
 from sqlalchemy.pool import ConnectionPoolEntry, Pool
@@ -64,6 +65,23 @@ ENGINE_OPTIONS: dict[str, Any] = {
 #: Seconds after which a connection that nobody used is asked whether the server still answers.
 ASKED_AFTER = 10.0
 _GIVEN_BACK = "given_back"
+
+
+class Line(psycopg.Connection[Any]):
+    """A connection that knows its prepared statements after a rollback as well.
+
+    Every request that only reads ends by one. The driver forgets all statements then, with one trip more to
+    say so, for fear of a table whose making was taken back; the portal makes no tables while it runs.
+    """
+
+    def rollback(self) -> None:
+        """Take back what was not committed."""
+        with self.lock:
+            if self.pgconn.transaction_status is TransactionStatus.IDLE:
+                return
+            answer = self.pgconn.exec_(b"ROLLBACK")
+        if answer.status != ExecStatus.COMMAND_OK:
+            super().rollback()  # which says what is wrong
 
 
 class CallInsideTransaction(RuntimeError):
@@ -121,6 +139,21 @@ def glance() -> Connection:
     return db.engine.connect().execution_options(isolation_level="AUTOCOMMIT")
 
 
+@contextmanager
+def planned_anew(connection: Connection) -> Iterator[None]:
+    """Let each statement of this connection be planned for the very values that it is asked with.
+
+    What is asked often is planned once for all values; that suits no question whose window is now a day and
+    now all of the past.
+    """
+    line: Any = connection.connection.driver_connection
+    usual, line.prepare_threshold = line.prepare_threshold, None
+    try:
+        yield
+    finally:
+        line.prepare_threshold = usual
+
+
 def changed(result: Result[Any]) -> bool:
     """Whether an UPDATE found its row: how a guarded update says that it was the first."""
     return isinstance(result, CursorResult) and result.rowcount > 0
@@ -173,6 +206,13 @@ def _run(follow_up: Callable[[], None]) -> None:
         follow_up()
     except Exception:  # the money is committed; whatever a follow-up lacks (Redis, say) a sweep makes up for
         log.exception("A follow-up of a commit failed")
+
+
+@event.listens_for(Engine, "do_connect")
+def _connect(
+    _dialect: object, _entry: object, words: list[Any], names: dict[str, Any]
+) -> psycopg.Connection[Any]:
+    return Line.connect(*words, **names)
 
 
 @event.listens_for(Pool, "checkin")

@@ -7,8 +7,8 @@ import psycopg
 import pytest
 from flask import Flask
 from psycopg.pq import TransactionStatus
-from sqlalchemy import delete, select, text, update
-from sqlalchemy.exc import IntegrityError
+from sqlalchemy import Connection, delete, select, text, update
+from sqlalchemy.exc import DataError, IntegrityError
 
 from portal import clock, database
 from portal.billing import doors
@@ -19,6 +19,7 @@ from portal.database import (
     db,
     exclusive,
     glance,
+    planned_anew,
     release,
     transaction,
 )
@@ -35,6 +36,16 @@ def add(email: str) -> None:
     """Somebody, not yet committed."""
     db.session().add(User(email=email, password_hash="x", created_at=clock.now()))
     db.session().flush()
+
+
+def asked_often(connection: Connection, name: str) -> int:
+    """How many statements of this name are prepared after it was asked by requests that only read."""
+    for number in range(8):
+        asked = text(f"SELECT CAST(:number AS integer) AS {name}")
+        assert connection.execute(asked, {"number": number}).scalar_one() == number
+        connection.rollback()
+    kept = text("SELECT count(*) FROM pg_prepared_statements WHERE strpos(statement, :name) > 0")
+    return int(connection.execute(kept, {"name": name}).scalar_one())
 
 
 class TroubleError(Exception):
@@ -58,6 +69,30 @@ def test_a_transaction_keeps_all_or_nothing(context: Flask) -> None:
     with pytest.raises(TroubleError):
         _add_and_fail("oleg@example.com")
     assert people() == ["ira@example.com"]
+
+
+def test_what_was_prepared_stays_prepared_after_a_rollback(context: Flask) -> None:
+    """A request that only reads ends by a rollback; the next one's statements need not be read anew."""
+    with db.engine.connect() as connection:
+        assert asked_often(connection, "asked_by_a_page") == 1
+
+
+def test_what_is_to_be_planned_anew_is_not_prepared(context: Flask) -> None:
+    """Numbers of a day and of all the past have no plan in common; then all is as it was."""
+    with db.engine.connect() as connection:
+        with planned_anew(connection):
+            assert asked_often(connection, "asked_for_numbers") == 0
+        assert asked_often(connection, "asked_after_that") == 1
+
+
+def test_a_rollback_takes_back_what_a_refused_statement_left(context: Flask) -> None:
+    """A transaction that the server gave up is ended like any other."""
+    with db.engine.connect() as connection:
+        connection.execute(text("UPDATE plans SET title = 'lost'"))
+        with pytest.raises(DataError):
+            connection.execute(text("SELECT 1 / 0"))
+        connection.rollback()
+        assert connection.scalar(text("SELECT count(*) FROM plans WHERE title = 'lost'")) == 0
 
 
 def test_a_block_inside_another_joins_it(context: Flask) -> None:

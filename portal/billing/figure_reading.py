@@ -18,7 +18,7 @@ from portal.billing import figures
 from portal.billing.figure_queries import HOW_MANY_RUN, RUNNING, STORED
 from portal.billing.figures import OpenDays, Stretch
 from portal.billing.questions import Question
-from portal.database import db
+from portal.database import db, planned_anew
 from portal.models import FigureFamily
 
 #: So many payments are counted from the rows for one page: a part of a second.
@@ -57,7 +57,8 @@ class Figures:
 @contextmanager
 def snapshot() -> Iterator[Connection]:
     """A connection whose every statement sees the same moment."""
-    with db.engine.connect().execution_options(isolation_level="REPEATABLE READ") as connection:
+    at_one_moment = db.engine.connect().execution_options(isolation_level="REPEATABLE READ")
+    with at_one_moment as connection, planned_anew(connection):
         yield connection
 
 
