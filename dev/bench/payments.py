@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Any
+from typing import Any, LiteralString
 
 import psycopg
+from psycopg import sql
 
 #: Payments in a row of each customer, 30 days apart.
 EACH = 25
@@ -84,18 +85,20 @@ _REFUNDS = """
     FROM payments p JOIN payers u ON u.id = p.user_id WHERE p.status = 'succeeded' AND p.id %% 100 = 0"""
 _BOOKED = """
     UPDATE payments p SET refunded_amount = r.amount FROM refunds r WHERE r.payment_id = p.id"""
-_STATEMENTS = (
-    _CUSTOMERS,
-    _PAYERS,
-    _METHODS,
-    _SUBSCRIPTIONS,
-    _CONSENTS,
-    _PAYMENTS,
-    _PERIODS,
-    _ENDS,
-    _REFUNDS,
-    _BOOKED,
+#: What is written, and where: the next statement reads it, so the planner is told what there is now.
+_STEPS = (
+    (_CUSTOMERS, "users"),
+    (_PAYERS, "payers"),
+    (_METHODS, "payment_methods"),
+    (_SUBSCRIPTIONS, "subscriptions"),
+    (_CONSENTS, "consents"),
+    (_PAYMENTS, "payments"),
+    (_PERIODS, "purchased_plans"),
+    (_ENDS, "subscriptions"),
+    (_REFUNDS, "refunds"),
+    (_BOOKED, "payments"),
 )
+_EMPTIED = ("figure_days", "daily_figures")
 
 
 def fill(connection: psycopg.Connection[Any], payments: int, now: datetime, *, test: bool = True) -> int:
@@ -108,14 +111,17 @@ def fill(connection: psycopg.Connection[Any], payments: int, now: datetime, *, t
     with connection.transaction():
         # What is copied from the rows it points at need not be looked up.
         connection.execute("SET LOCAL session_replication_role = replica")
-        for statement in _STATEMENTS:
+        for statement, table in _STEPS:
             connection.execute(statement, values)
-            # The next one reads what this one wrote.
-            connection.execute("ANALYZE")
+            connection.execute(_told("ANALYZE", table))
         # The triggers that would have opened the closed days again rest too.
-        connection.execute("DELETE FROM figure_days")
-        connection.execute("DELETE FROM daily_figures")
-    connection.execute("VACUUM ANALYZE")
+        for table in _EMPTIED:
+            connection.execute(sql.SQL("DELETE FROM {}").format(sql.Identifier(table)))
+    connection.execute(_told("VACUUM ANALYZE", *{table for _, table in _STEPS} - {"payers"}, *_EMPTIED))
     found = connection.execute("SELECT count(*) FROM payments").fetchone()
     assert found is not None
     return int(found[0])
+
+
+def _told(verb: LiteralString, *tables: str) -> sql.Composed:
+    return sql.SQL(verb + " {}").format(sql.SQL(", ").join(map(sql.Identifier, tables)))

@@ -251,19 +251,19 @@ def a_method(user: User) -> int:
 
 
 def test_a_month_of_a_large_shop_walks_through_no_table(now: datetime, database_url: str) -> None:
-    """What the page asks for a month, and for a year, is answered through indexes: in 20 000 payments no
+    """What the page asks for a month, and for a year, is answered through indexes: in 10 000 payments no
     statement reads payments, periods or refunds from end to end.
     """
     with psycopg.connect(database_url.replace("+psycopg", "")) as connection:
-        bench.fill(connection, 20_000, NOW)
+        bench.fill(connection, 10_000, NOW)
     figures.close_all(NOW)
     with db.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
-        connection.execute(text("VACUUM ANALYZE"))
+        connection.execute(text("VACUUM ANALYZE figure_days, daily_figures"))
     for days in (30, 365):
         with statements() as asked:
             numbers = statistics.read(Question(TODAY - timedelta(days=days - 1), TODAY, test=True), NOW)
-        assert numbers.total("captured").n > 500
-        assert numbers.total("renewals").n == numbers.total("renewals", detail="charged").n > 500
+        assert numbers.total("captured").n > 300
+        assert numbers.total("renewals").n == numbers.total("renewals", detail="charged").n > 300
         assert len(asked) == 3
         with db.engine.connect() as connection:
             for statement, values in asked:

@@ -27,13 +27,19 @@ SHEETS = ("money", "success", "orders", "refusals", "plans", "renewals", "custom
 
 
 @pytest.fixture
-def shop(desk: Desk, database_url: str) -> Desk:
-    """A shop of two years, most of its days added up."""
+def past(desk: Desk, database_url: str) -> Desk:
+    """A shop of two years; no day is added up yet."""
     with psycopg.connect(database_url.replace("+psycopg", "")) as connection:
         bench.fill(connection, 700, clock.now())
-    with desk.app.app_context():
-        figures.close_all(clock.now())
     return desk
+
+
+@pytest.fixture
+def shop(past: Desk) -> Desk:
+    """The same, most of its days added up."""
+    with past.app.app_context():
+        figures.close_all(clock.now())
+    return past
 
 
 def lines(browser: Browser, path: str, **asked: str) -> list[list[str]]:
@@ -54,7 +60,6 @@ def live(desk: Desk) -> None:
     """Let the shop's money have been real."""
     with desk.app.app_context(), transaction() as session:
         session.execute(update(Payment).values(test_mode=False))
-        figures.forget()
 
 
 def test_every_table_is_on_the_page_and_a_file(shop: Desk, viewer: Browser) -> None:
@@ -83,11 +88,11 @@ def test_a_number_leads_to_its_rows(shop: Desk, viewer: Browser) -> None:
         assert len(lines(viewer, path)) == int(count.replace("\xa0", "")), href
 
 
-def test_the_files_add_up_to_the_ledger(shop: Desk, viewer: Browser) -> None:
+def test_the_files_add_up_to_the_ledger(past: Desk, viewer: Browser) -> None:
     """The statistics' and the register's sums are those of the payments and refunds themselves."""
-    live(shop)
+    live(past)
     asked = {"since": "2020-01-01", "kind": "live"}
-    with shop.app.app_context():
+    with past.app.app_context():
         paid = select(func.count(), func.sum(Payment.amount)).where(Payment.status == PaymentStatus.SUCCEEDED)
         ledger = db.session.execute(paid).one()
         fees = select(func.sum(Payment.fee), func.count().filter(Payment.fee.is_(None)))
@@ -138,12 +143,12 @@ def test_what_is_not_known_of_fees_is_said(desk: Desk, viewer: Browser) -> None:
 
 
 def test_a_page_says_which_days_it_leaves_out(
-    shop: Desk, viewer: Browser, monkeypatch: pytest.MonkeyPatch
+    past: Desk, viewer: Browser, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """While a long past waits to be added up the page comes with what it can count, and says so; what stands
     on all of the past has no number; a file is whole.
     """
-    live(shop)
+    live(past)
     asked = {"period": "year", "kind": "live"}
     whole = {path: lines(viewer, path, **asked) for path in NUMBERS}
     monkeypatch.setattr(figure_reading, "MOST_ROWS", 20)
@@ -153,14 +158,14 @@ def test_a_page_says_which_days_it_leaves_out(
     assert {path: lines(viewer, path, **asked) for path in NUMBERS} == whole
     tile = viewer.get("/admin/statistics/", params=asked).text.partition("Действует тарифов")[2]
     assert re.search(r"tile__value\">\s*—\s*<", tile)
-    with shop.app.app_context():
+    with past.app.app_context():
         figures.close_all(clock.now())
     for page in ("/admin/statistics/", "/admin/register/"):
         assert "Числа ещё не полные" not in viewer.get(page, params=asked).text
     assert {path: lines(viewer, path, **asked) for path in NUMBERS} == whole
 
 
-def test_play_money_is_never_in_the_register(shop: Desk, viewer: Browser) -> None:
+def test_play_money_is_never_in_the_register(past: Desk, viewer: Browser) -> None:
     """Whatever the address asks for."""
     assert lines(viewer, "/admin/register/register.csv", since="2020-01-01", kind="test") == []
     assert "Тестовые платежи сюда не входят" in viewer.get("/admin/register/").text
