@@ -1,8 +1,8 @@
 """Death at a counted point: around each statement and commit of the driver, and each request of the client.
 
 No point is planted in the portal's own code, so code that is written tomorrow has its points as well. A flow
-is run once in a child process to count them, and then once more for each point, in a child that ends there as
-if its machine had lost power.
+is run once to count them, and then once more for each point, in a child process that ends there as if its
+machine had lost power.
 """
 
 from __future__ import annotations
@@ -11,9 +11,11 @@ import os
 import signal
 import traceback
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from typing import Any
+from unittest import mock
 
 import psycopg
 import requests.adapters
@@ -46,8 +48,10 @@ class Points:
         if len(self.passed) == self.deadly:
             os._exit(DEAD)
 
-    def around(self, owner: type, name: str, *, before: bytes = STATEMENT, after: bytes = STATEMENT) -> None:
-        """Put a point before and one after each call of a driver's method, for the rest of this process."""
+    def around(
+        self, owner: type, name: str, *, before: bytes = STATEMENT, after: bytes = STATEMENT
+    ) -> AbstractContextManager[object]:
+        """Put a point before and one after each call of a driver's method, as long as this is open."""
         original = getattr(owner, name)
 
         def guarded(*arguments: Any, **options: Any) -> Any:
@@ -56,31 +60,39 @@ class Points:
             self.reach(after)
             return result
 
-        setattr(owner, name, guarded)
+        return mock.patch.object(owner, name, guarded)
 
-    def install(self) -> None:
+    @contextmanager
+    def watching(self) -> Iterator[None]:
         """Watch the database driver and the HTTP client of this process."""
-        self.around(psycopg.Cursor, "execute")
-        self.around(psycopg.Cursor, "executemany")
-        self.around(psycopg.Connection, "commit", before=COMMIT, after=COMMIT)
-        self.around(requests.adapters.HTTPAdapter, "send", before=REQUEST, after=ANSWER)
+        with (
+            self.around(psycopg.Cursor, "execute"),
+            self.around(psycopg.Cursor, "executemany"),
+            self.around(psycopg.Connection, "commit", before=COMMIT, after=COMMIT),
+            self.around(requests.adapters.HTTPAdapter, "send", before=REQUEST, after=ANSWER),
+        ):
+            yield
 
 
 def passed(app: Flask, flow: Callable[[], None]) -> bytes:
     """The points that *flow* passes when nothing kills it, one letter each."""
-    code, told = _in_a_child(app, flow, 0)
-    assert code == 0, "the flow failed without being killed"
-    return told
+    points = Points()
+    with app.app_context():
+        settings.forget()  # a process that begins asks for them
+    with points.watching():
+        flow()
+    return points.passed
 
 
 def telling(points: bytes, some: int) -> list[int]:
     """At most *some* of these points, counted from 1: after requests first, then beside commits and requests.
 
     Dying around one statement of a transaction leaves what dying around the next one leaves, so the others
-    repeat these; who has the time dies at all of them.
+    repeat these; and whoever dies after the last commit has done all that lives through it undisturbed. Who
+    has the time dies at all of them.
     """
     answers = [at for at, kind in enumerate(points, 1) if kind in ANSWER]
-    others = [at for at, kind in enumerate(points, 1) if kind in COMMIT + REQUEST] or [1]
+    others = [at for at, kind in enumerate(points, 1) if kind in COMMIT + REQUEST][:-1] or [1]
     chosen = _spread(answers, (some + 1) // 2)
     return sorted(chosen + _spread(others, some - len(chosen)))
 
@@ -94,32 +106,28 @@ def _spread(points: list[int], some: int) -> list[int]:
 
 def kill(app: Flask, flow: Callable[[], None], at: int) -> bool:
     """Run *flow* in a process that dies at its point *at*; tell whether it got that far."""
-    code, _ = _in_a_child(app, flow, at)
+    code = _in_a_child(app, flow, at)
     assert code in {0, DEAD}, "the flow failed by itself"
     return code == DEAD
 
 
-def _in_a_child(app: Flask, flow: Callable[[], None], deadly: int) -> tuple[int, bytes]:
-    """Run *flow* in a fork of this process; its exit code, and the points it passed if it lived to tell.
+def _in_a_child(app: Flask, flow: Callable[[], None], deadly: int) -> int:
+    """Run *flow* in a fork of this process; its exit code.
 
     The child has one thread. It must not touch what this process's other threads may hold a lock of, which is
     the sandbox's store above all; over HTTP it reaches the sandbox as everybody does.
     """
-    read, write = os.pipe()
     with warnings.catch_warnings():
         # Python 3.12+ warns of forking beside threads; the child runs none of theirs and ends by _exit.
         warnings.simplefilter("ignore", DeprecationWarning)
         child = os.fork()
     if child == 0:
-        os._exit(_live(app, flow, deadly, write))
-    os.close(write)
-    with os.fdopen(read, "rb") as pipe:
-        told = pipe.read()
+        os._exit(_live(app, flow, deadly))
     _, status = os.waitpid(child, 0)
-    return os.waitstatus_to_exitcode(status), told
+    return os.waitstatus_to_exitcode(status)
 
 
-def _live(app: Flask, flow: Callable[[], None], deadly: int, write: int) -> int:
+def _live(app: Flask, flow: Callable[[], None], deadly: int) -> int:
     """What the child does."""
     signal.signal(signal.SIGALRM, signal.SIG_DFL)
     signal.alarm(_LONGEST)
@@ -127,10 +135,8 @@ def _live(app: Flask, flow: Callable[[], None], deadly: int, write: int) -> int:
         with app.app_context():
             db.engine.dispose(close=False)  # the parent's connections stay the parent's
             settings.forget()
-        points = Points(deadly)
-        points.install()
-        flow()
-        os.write(write, points.passed)
+        with Points(deadly).watching():
+            flow()
     except BaseException:  # noqa: BLE001 - the child has nobody above it to tell
         traceback.print_exc()
         return _FAILED

@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from flask import Flask
-from sqlalchemy import func, select
+from sqlalchemy import func, select, text
 
 from portal import clock
 from portal.billing import checkout, due, payments, settings, sweep
@@ -16,12 +16,17 @@ from portal.database import db
 from portal.errors import PortalError
 from portal.models import Case, Payment, PaymentStatus, PurchasedPlan, Refund, User
 from tests import laws
+from tests import lists as gateways_lists
 from tests.desk import LiveSandbox, a_user
 from tests.slate import Slate
 from tests.stories import books
 
 CARD = "5555555555554444"
 _BROWSER = ClientInfo("198.51.100.7", "a browser of the tests")
+#: PostgreSQL needs a moment to notice a death, and a sweep passes over what somebody holds.
+_UNTIL_THE_DEAD_ARE_GONE = text(
+    "LOCK TABLE users, payments, subscriptions, refunds, notifications, webhook_events IN EXCLUSIVE MODE"
+)
 _NOWHERE = "http://127.0.0.1:9/nobody/"
 
 
@@ -37,8 +42,11 @@ class World:
     mail: list[Any] = field(default_factory=list)
     together: bool = False
 
-    def begin(self) -> None:
-        """Empty both sides; notifications are written down by the gateways and never sent."""
+    def begin(self, *, lists: bool = True) -> None:
+        """Empty both sides; notifications are written down by the gateways and never sent.
+
+        Without their *lists* what was left behind has to be found by the row that waits for it.
+        """
         clock.reset()
         self.users, self.orders, self.mail, self.together = [], [], [], False
         self.sandbox.world.reset()
@@ -56,6 +64,8 @@ class World:
         with self.app.app_context():
             settings.forget()
             db.session.remove()
+            if not lists:
+                gateways_lists.leave_alone()
 
     def customer(self, name: str = "ira") -> int:
         """Somebody who may buy."""
@@ -165,8 +175,10 @@ class World:
         self.sandbox.world.faults.add("yookassa", operation, fault, 1)
 
     def calm(self) -> None:
-        """The bad day is over: no spoilt answer waits any more."""
+        """The bad day is over: no spoilt answer waits any more, and no row is kept by whoever died."""
         self.sandbox.world.faults.clear()
+        with self.app.app_context(), db.engine.begin() as connection:
+            connection.execute(_UNTIL_THE_DEAD_ARE_GONE)
 
     def wrong(self, *, paid: int, refunded: str = "0.00") -> list[str]:
         """Everything that should not be: broken laws, books that differ, another number of anything."""
