@@ -20,7 +20,7 @@ from sqlalchemy.dialects.postgresql import insert
 from portal.billing import cases, chargebacks, doors, marks, refund_news, settlement
 from portal.billing.marks import Marks
 from portal.billing.settlement import Verdict
-from portal.database import changed, transaction
+from portal.database import transaction
 from portal.gateways.base import GatewayRejected, Outcome, PaymentSnapshot, RefundSnapshot
 from portal.gateways.cloudpayments import CloudPayments
 from portal.gateways.yookassa import YooKassa
@@ -76,7 +76,9 @@ def claim(now: datetime, known: Marks) -> list[Look]:
         mark = known.get(marks.listed(name))
         if mark is not None and mark.at > now - EVERY:
             continue  # as at nearly every sweep
-        if until := _claim(name, now):
+        if mark is None:
+            _set_first(name, now)
+        elif until := _claim(name, now):
             found.append(Look(name, until - OVERLAP))
     return found
 
@@ -180,12 +182,15 @@ def hear(gateway: GatewayName, told: PaymentSnapshot, now: datetime) -> Verdict:
         return settlement.settle(session, row, told, now).verdict
 
 
+def _set_first(name: GatewayName, now: datetime) -> None:
+    with transaction() as session:
+        first = insert(_settings).values(name=marks.listed(name), value=now.isoformat(), updated_at=now)
+        session.execute(first.on_conflict_do_nothing(index_elements=["name"]))
+
+
 def _claim(name: GatewayName, now: datetime) -> datetime | None:
     """Until when the list was looked at before, if it is this process's turn to look again."""
     with transaction() as session:
-        first = insert(_settings).values(name=marks.listed(name), value=now.isoformat(), updated_at=now)
-        if changed(session.execute(first.on_conflict_do_nothing(index_elements=["name"]))):
-            return None
         taken = (
             update(_settings)
             .where(_settings.c.name == marks.listed(name), _settings.c.updated_at <= now - EVERY)

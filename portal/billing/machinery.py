@@ -10,14 +10,16 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
+from typing import Any
 
 from redis.exceptions import RedisError
-from sqlalchemy import func, select
+from sqlalchemy import ColumnElement, Select, func, select
 from sqlalchemy.dialects.postgresql import insert
 
 from portal import jobs
 from portal.billing import audit, doors, marks, notices
 from portal.billing.audit import Actor, Subject
+from portal.billing.marks import Marks
 from portal.database import db, transaction
 from portal.models import Channel, Notification, ScheduleRun, Subscription
 
@@ -65,7 +67,11 @@ class Backlog:
 
     def is_left_behind(self, now: datetime) -> bool:
         """Whether nobody has come to it for longer than anything takes."""
-        return self.oldest is not None and self.oldest < now - LEFT_BEHIND
+        return _is_left_behind(self.oldest, now)
+
+
+def _is_left_behind(oldest: datetime | None, now: datetime) -> bool:
+    return oldest is not None and oldest < now - LEFT_BEHIND
 
 
 def ran(name: str, result: str, now: datetime) -> None:
@@ -82,9 +88,18 @@ def schedules(now: datetime) -> list[Schedule]:
     """Everything that runs by itself, the scheduler's sweep first."""
     rows = {row.name: row for row in db.session.scalars(select(ScheduleRun))}
     sweep = rows.get(SWEEP) or ScheduleRun(name=SWEEP, ran_at=None, result="", failed_at=None, error="")
-    silent = sweep.ran_at is None or sweep.ran_at < now - SWEEP_SILENT
+    silent = _is_silent(sweep.ran_at, now)
     found = [Schedule(SWEEP, sweep.ran_at, sweep.result, sweep.failed_at, sweep.error, silent)]
-    known = marks.of(db.session.scalar(select(marks.ALL)))
+    return [*found, *_by_marks(marks.of(db.session.scalar(select(marks.ALL))), now)]
+
+
+def _is_silent(swept_at: datetime | None, now: datetime) -> bool:
+    return swept_at is None or swept_at < now - SWEEP_SILENT
+
+
+def _by_marks(known: Marks, now: datetime) -> list[Schedule]:
+    """What has no row of its own, but a turn."""
+    found = []
     for gateway in doors.are_open():
         looked = known.get(marks.listed(gateway))
         at = datetime.fromisoformat(looked.value) if looked else None
@@ -107,29 +122,34 @@ def renewals_left(now: datetime) -> Backlog:
 
 def letters_left(now: datetime) -> Backlog:
     """Letters that are due and have not left; one that was given up would be an alarm for ever."""
-    due = select(func.count(), func.min(Notification.next_attempt_at)).where(
+    due = select(func.count(), func.min(Notification.next_attempt_at)).where(*_unsent(now))
+    return Backlog(*db.session.execute(due).one())
+
+
+def _unsent(now: datetime) -> tuple[ColumnElement[bool], ...]:
+    return (
         Notification.sent_at.is_(None),
         Notification.channel == Channel.EMAIL,
         Notification.next_attempt_at <= now,
         notices.not_given_up(now),
     )
-    return Backlog(*db.session.execute(due).one())
 
 
 def alarms(now: datetime) -> list[Alarm]:
     """What is silent that should not be, most serious first; each is logged, since nobody may be looking."""
     found = []
-    silent = {schedule.name for schedule in schedules(now) if schedule.is_silent}
-    if SWEEP in silent:
+    swept_at, told, charge_at, letter_at = db.session.execute(_glance(now)).one()
+    silent = {schedule.name for schedule in _by_marks(marks.of(told), now) if schedule.is_silent}
+    if _is_silent(swept_at, now):
         found.append(Alarm.SCHEDULER)
     try:
         if not jobs.workers_alive():
             found.append(Alarm.WORKERS)
     except (RedisError, OSError):
         found.append(Alarm.QUEUE)
-    if renewals_left(now).is_left_behind(now):
+    if _is_left_behind(charge_at, now):
         found.append(Alarm.RENEWALS)
-    if letters_left(now).is_left_behind(now):
+    if _is_left_behind(letter_at, now):
         found.append(Alarm.LETTERS)
     if any(name.startswith("list ") for name in silent):
         found.append(Alarm.LISTS)
@@ -138,6 +158,20 @@ def alarms(now: datetime) -> list[Alarm]:
     if found:
         log.error("Alarm: %s", ", ".join(found))
     return found
+
+
+def _glance(now: datetime) -> Select[Any]:
+    """All that alarms are about in one statement, for it is asked by every page of the desk: when the sweep
+    ran, the marks, and since when the oldest renewal and the oldest letter wait.
+    """
+    return select(
+        select(ScheduleRun.ran_at).where(ScheduleRun.name == SWEEP).scalar_subquery(),
+        marks.ALL,
+        select(func.min(Subscription.charge_look_at))
+        .where(Subscription.charge_look_at <= now)
+        .scalar_subquery(),
+        select(func.min(Notification.next_attempt_at)).where(*_unsent(now)).scalar_subquery(),
+    )
 
 
 def retry(ids: Sequence[str], actor: Actor, now: datetime) -> None:

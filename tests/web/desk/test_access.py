@@ -8,9 +8,11 @@ import pytest
 from flask import Flask
 from flask.testing import FlaskClient
 from flask_admin import BaseView
+from sqlalchemy import event
 from werkzeug.routing import Rule
 
 from portal.admin.access import Guarded
+from portal.database import db
 from portal.models import Role
 from tests.desk import Browser, Desk
 
@@ -99,6 +101,21 @@ def test_what_is_not_marked_is_the_owner_s(desk: Desk) -> None:
     assert by_path["POST", "/admin/plans/new/"] is Role.OWNER
     assert by_path["POST", "/admin/payments/delete/"] is Role.OWNER
     assert by_path["GET", "/admin/audit/"] is Role.OWNER
+
+
+def test_a_page_asks_once_who_is_there(desk: Desk, viewer: Browser) -> None:
+    """The door takes the session as the guard of all pages found it."""
+    asked: list[str] = []
+
+    def note(_connection: object, _cursor: object, statement: str, *_more: object) -> None:
+        asked.append(statement)
+
+    with desk.app.app_context():
+        engine = db.engine
+    event.listen(engine, "before_cursor_execute", note)
+    assert viewer.get("/admin/plans/").ok
+    event.remove(engine, "before_cursor_execute", note)
+    assert len([statement for statement in asked if "FROM user_sessions" in statement]) == 1
 
 
 def test_the_menu_shows_what_one_may_enter(viewer: Browser, owner: Browser) -> None:
