@@ -89,10 +89,10 @@ class Cycle:
         """All that is due at the present moment is done, the workers' part as well."""
         with self.app.app_context():
             # What a charge leads to is due a moment later than the charge.
-            while True:
+            found = 1
+            while found:
                 self.swept_at = clock.now()
-                if not sweep.sweep_until_quiet(self.swept_at, without_workers=True):
-                    break
+                found = sweep.sweep(self.swept_at, without_workers=True)
             db.session.remove()
 
     def announce(self) -> None:
