@@ -18,7 +18,7 @@ from typing import Any
 
 import pytest
 import requests
-from sqlalchemy import delete, text
+from sqlalchemy import text
 
 from config import Config
 from portal import clock
@@ -53,6 +53,7 @@ FORGOTTEN = (
     Case,
     WebhookEvent,
 )
+FORGETTING = ";".join(f"DELETE FROM {model.__tablename__}" for model in FORGOTTEN)  # noqa: S608 - names of ours
 
 
 @dataclass
@@ -66,8 +67,8 @@ class History:
     def rewind(self) -> None:
         """Let the portal forget everything but the order itself, as it was when it was made."""
         with self.till.app.app_context(), db.engine.begin() as connection:
-            for model in FORGOTTEN:
-                connection.execute(delete(model))
+            # What has no parameters travels in one trip.
+            connection.exec_driver_sql(FORGETTING)
             connection.execute(
                 text(
                     "UPDATE payments SET status = 'pending', gateway_payment_id = NULL, paid_at = NULL,"
@@ -208,7 +209,9 @@ def test_the_order_of_news_does_not_matter(
         history.rewind()
         history.tell(asked, reworded=bool(number % 2))
         # Where the news alone was enough a sweep changes nothing, which is looked at now and then.
-        if not history.has_ended() or number % 15 == 0:
+        ended = history.has_ended()
+        if not ended or number % 15 == 0:
             history.sweep_later()
-        assert history.has_ended(), (asked, history.till.state())
+            ended = history.has_ended()
+        assert ended, (asked, history.till.state())
         assert history.till.violations() == [], asked

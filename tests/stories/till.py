@@ -86,6 +86,15 @@ def in_process(app: Flask) -> Post:
     return post
 
 
+STATE = text(
+    "SELECT p.status, p.refunded_amount,"
+    " (SELECT count(*) FROM purchased_plans x WHERE x.payment_id = p.id AND x.revoked_at IS NULL),"
+    " (SELECT coalesce(json_agg(kind ORDER BY id), '[]') FROM cases),"
+    " (SELECT coalesce(json_agg(kind || ' ' || status ORDER BY id), '[]') FROM webhook_events)"
+    " FROM payments p WHERE p.transaction_id = :id"
+)
+
+
 @dataclass
 class Till:
     """An order that waits for its money."""
@@ -124,24 +133,8 @@ class Till:
     def state(self) -> State:
         """Where this order stands, by a connection of its own; cases and inbox are the whole portal's."""
         with self.app.app_context(), db.engine.connect() as connection:
-            paid = connection.execute(
-                text(
-                    "SELECT p.status, p.refunded_amount,"
-                    " (SELECT count(*) FROM purchased_plans x"
-                    "  WHERE x.payment_id = p.id AND x.revoked_at IS NULL)"
-                    " FROM payments p WHERE p.transaction_id = :id"
-                ),
-                {"id": self.transaction_id},
-            ).one()
-            cases = connection.execute(text("SELECT kind FROM cases ORDER BY id")).scalars()
-            inbox = connection.execute(text("SELECT kind, status FROM webhook_events ORDER BY id"))
-            return State(
-                paid[0],
-                paid[2],
-                str(paid[1]),
-                tuple(cases),
-                tuple(f"{kind} {status}" for kind, status in inbox),
-            )
+            paid = connection.execute(STATE, {"id": self.transaction_id}).one()
+            return State(paid[0], paid[2], str(paid[1]), tuple(paid[3]), tuple(paid[4]))
 
     def sweep(self) -> None:
         """Let the scheduler look once, at the portal's present time."""
