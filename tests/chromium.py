@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 from collections.abc import Iterator
+from contextlib import contextmanager
 
 import pytest
-from playwright.sync_api import Browser, Locator, Page, expect
+from playwright.sync_api import Browser, ConsoleMessage, Error, Locator, Page, ViewportSize, expect
 
 #: Debian's build without windows is the same engine and spares the processor a quarter of the work.
 NAMES = ("chromium-headless-shell", "chromium", "chromium-browser", "google-chrome")
@@ -44,6 +46,8 @@ FLAGS = (
 
 #: Milliseconds that a page may take to show what is expected of it: a busy machine is no fault of the page.
 PATIENCE = 20_000
+#: A window of a desk's screen.
+DESKTOP: ViewportSize = {"width": 1280, "height": 900}
 
 
 @pytest.fixture(scope="session")
@@ -60,6 +64,52 @@ def chromium() -> Iterator[Browser]:
         browser = driver.chromium.launch(executable_path=path, args=list(FLAGS))
         yield browser
         browser.close()
+
+
+@pytest.fixture(scope="session")
+def window(chromium: Browser) -> Iterator[Page]:
+    """One window for all the persons of this process: a new one costs as much as two pages."""
+    page = a_window(chromium)
+    yield page
+    page.context.close()
+
+
+def a_window(chromium: Browser) -> Page:
+    """A window that only its test knows: for what no later test would find undone, as another time."""
+    context = chromium.new_context(viewport=DESKTOP, locale="ru-RU")
+    context.set_default_timeout(PATIENCE)
+    return context.new_page()
+
+
+@contextmanager
+def borrowed(
+    window: Page, size: ViewportSize = DESKTOP, *, heard: str = "error|warning"
+) -> Iterator[list[str]]:
+    """The window for somebody new, and what its console says in messages of the kinds that are *heard*.
+
+    When they leave, nobody is signed in any more and no page is left to ask for anything.
+    """
+    complaints: list[str] = []
+
+    def listen(message: ConsoleMessage) -> None:
+        if re.fullmatch(heard, message.type):
+            complaints.append(message.text)
+
+    def hear(error: Error) -> None:
+        complaints.append(str(error))
+
+    if window.viewport_size != size:
+        window.set_viewport_size(size)
+    window.on("console", listen)
+    window.on("pageerror", hear)
+    try:
+        yield complaints
+    finally:
+        window.goto("about:blank")
+        window.unroute_all()
+        window.context.clear_cookies()
+        window.remove_listener("console", listen)
+        window.remove_listener("pageerror", hear)
 
 
 def await_widget(page: Page, shown: Locator) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from playwright.sync_api import Page
 
 from dev.gallery.axe import findings
-from tests.browser.conftest import choose_and_register
+from tests.browser.conftest import let_in
 from tests.desk import Desk
 from tests.stories.weather import paid
 
@@ -18,21 +18,20 @@ def find_nothing(page: Page) -> None:
         assert findings(page) == [], (page.url, width, scheme)
 
 
-def test_a_customers_way_is_free_of_findings(page: Page, desk: Desk) -> None:
+def test_a_customers_way_is_free_of_findings(another_page: Page, desk: Desk) -> None:
     """Front, checkout, the payment page, the result, the dashboard, the history."""
+    page, ira = another_page, desk.customer()
     for path in ("/", "/plans"):
         page.goto(desk.url + path)
         find_nothing(page)
-    choose_and_register(page, desk, "yookassa")
-    page.goto(f"{desk.url}/checkout/PRO_MONTHLY")
-    find_nothing(page)
-    (order,) = desk.sandbox.ledger()["payments"]
-    number = order["request"]["metadata"]["payment_id"]
-    for path in (f"/billing/payment/{number}/", f"/billing/payment/{number}/return"):
+    let_in(page, ira)
+    order = ira.order("yookassa")
+    payment = f"/billing/payment/{order['transaction_id']}/"
+    for path in ("/checkout/PRO_MONTHLY", payment, f"{payment}return"):
         page.goto(desk.url + path)
         find_nothing(page)
-    paid(desk, {"transaction_id": number, "gateway": "yookassa"})
-    for path in (f"/billing/payment/{number}/return", "/dashboard/", "/dashboard/payments"):
+    paid(desk, order)
+    for path in (f"{payment}return", "/dashboard/", "/dashboard/payments"):
         page.goto(desk.url + path)
         find_nothing(page)
 

@@ -7,22 +7,21 @@ import re
 import pytest
 from playwright.sync_api import Page, expect
 
+from tests.browser.conftest import let_in
 from tests.desk import PASSWORD, Desk
+from tests.desk import Browser as Person
 from tests.stories import books
 from tests.stories.weather import later, paid
 
 PHONE = {"width": 390, "height": 844}
 
 
-def a_plan(page: Page, desk: Desk, gateway: str, age: str) -> None:
-    """Somebody whose plan was bought so long ago, signed in and at the dashboard."""
-    paid(desk, desk.customer().order(gateway))
+def a_plan(desk: Desk, gateway: str, age: str) -> Person:
+    """Somebody whose plan was bought so long ago."""
+    ira = desk.customer()
+    paid(desk, ira.order(gateway))
     later(desk, age)
-    page.goto(f"{desk.url}/login")
-    page.fill("input[name=email]", "ira@example.com")
-    page.fill("input[name=password]", PASSWORD)
-    page.click("main form button[type=submit]")
-    page.wait_for_url("**/dashboard/")
+    return ira
 
 
 def fits(page: Page) -> None:
@@ -39,7 +38,8 @@ def test_cancel_on_day_13(page: Page, desk: Desk, gateway: str) -> None:
     """Dashboard, the page that says what goes back, the click, and a dashboard without a plan; the refund
     shows as under way, then as done.
     """
-    a_plan(page, desk, gateway, "13d")
+    let_in(page, a_plan(desk, gateway, "13d"))
+    page.goto(f"{desk.url}/dashboard/")
     page.get_by_role("link", name="Отменить тариф").click()
     main = page.locator("main")
     expect(page.get_by_role("heading", level=1)).to_have_text("Отмена тарифа")
@@ -63,8 +63,15 @@ def test_cancel_on_day_13(page: Page, desk: Desk, gateway: str) -> None:
 
 
 def test_cancel_on_day_15(page: Page, desk: Desk) -> None:
-    """The page says that nothing goes back and what can be done instead; whoever goes on gets nothing."""
-    a_plan(page, desk, "cloudpayments", "15d")
+    """Somebody signs in; the page says that nothing goes back and what can be done instead; whoever goes on
+    gets nothing.
+    """
+    a_plan(desk, "cloudpayments", "15d")
+    page.goto(f"{desk.url}/login")
+    page.fill("input[name=email]", "ira@example.com")
+    page.fill("input[name=password]", PASSWORD)
+    page.click("main form button[type=submit]")
+    page.wait_for_url("**/dashboard/")
     page.get_by_role("link", name="Отменить тариф").click()
     main = page.locator("main")
     expect(main).to_contain_text("Деньги не вернутся")

@@ -6,42 +6,31 @@ from collections.abc import Iterator
 from decimal import Decimal
 
 import pytest
-from playwright.sync_api import Browser as Chromium
 from playwright.sync_api import Page, expect
 
 from portal import clock
-from portal.accounts import operators
 from portal.billing import cases, settings
-from portal.billing.audit import COMMAND_LINE
 from portal.database import transaction
 from portal.models import CaseKind, GatewayName, Role
+from tests.browser.conftest import an_operator
 from tests.browser.test_cancel import fits
-from tests.desk import PASSWORD, Desk
+from tests.chromium import borrowed
+from tests.desk import Desk
 from tests.stories import books
 from tests.stories.weather import later, paid
 
 
 @pytest.fixture
-def clerk(chromium: Chromium, desk: Desk) -> Iterator[Page]:
+def clerk(window: Page, desk: Desk) -> Iterator[Page]:
     """A support clerk, signed in; 500 roubles may go back in a day.
 
     Chromium's console tells of every page that answers 403; of nothing else may it complain.
     """
-    context = chromium.new_context(viewport={"width": 1280, "height": 900}, locale="ru-RU")
-    context.set_default_timeout(20_000)
-    page, complaints = context.new_page(), list[str]()
-    page.on("console", lambda said: complaints.append(said.text) if said.type == "error" else None)
-    page.on("pageerror", lambda error: complaints.append(str(error)))
     with desk.app.app_context():
-        operators.create("support@example.com", PASSWORD, Role.SUPPORT, COMMAND_LINE, clock.now())
         settings.put("support_refund_daily_limit", "500", clock.now())
-    page.goto(f"{desk.url}/login")
-    page.fill("input[name=email]", "support@example.com")
-    page.fill("input[name=password]", PASSWORD)
-    page.click("main form button[type=submit]")
-    page.wait_for_url("**/dashboard/")
-    yield page
-    context.close()
+    with borrowed(window) as complaints:
+        an_operator(window, desk, Role.SUPPORT)
+        yield window
     assert not [one for one in complaints if "status of 403" not in one]
 
 

@@ -6,11 +6,10 @@ import re
 from collections.abc import Iterator
 
 import pytest
-from playwright.sync_api import Browser as Chromium
 from playwright.sync_api import Locator, Page, expect
 
 from dev.gallery.axe import findings
-from tests.chromium import await_widget
+from tests.chromium import await_widget, borrowed
 from tests.desk import PASSWORD, Desk
 
 #: What draws attention to the focused element: an outline, or a ring made of a shadow.
@@ -31,12 +30,10 @@ MOST_STEPS = 60
 
 
 @pytest.fixture
-def typist(chromium: Chromium) -> Iterator[Page]:
+def typist(window: Page) -> Iterator[Page]:
     """A new person with a keyboard, whose forms may be refused: the console tells of each answer 400."""
-    context = chromium.new_context(viewport={"width": 1280, "height": 900}, locale="ru-RU")
-    context.set_default_timeout(20_000)
-    yield context.new_page()
-    context.close()
+    with borrowed(window, heard=""):
+        yield window
 
 
 def tab_to(page: Page, wanted: Locator) -> None:

@@ -6,7 +6,7 @@ import re
 
 from playwright.sync_api import FrameLocator, Locator, Page, expect
 
-from tests.browser.conftest import choose_and_register, order
+from tests.browser.conftest import choose, choose_and_register, let_in, order
 from tests.chromium import await_widget
 from tests.desk import Desk
 
@@ -80,7 +80,7 @@ def test_a_visitor_pays_at_yookassa_with_3d_secure(page: Page, desk: Desk) -> No
 
 def test_a_declined_card_in_the_widget_then_another_that_pays(page: Page, desk: Desk) -> None:
     """The refusal is told in words; the second card in the same window makes one paid order, not two."""
-    choose_and_register(page, desk, "cloudpayments")
+    choose(page, desk, "cloudpayments")
     _pay_in_widget(page, NO_MONEY)
     expect(_widget(page).locator("main")).to_contain_text("Недостаточно средств")
 
@@ -96,7 +96,7 @@ def test_a_declined_card_in_the_widget_then_another_that_pays(page: Page, desk: 
 
 def test_a_declined_card_at_yookassa_then_another_that_pays(page: Page, desk: Desk) -> None:
     """YooKassa's page says that there is no money and takes the next card."""
-    choose_and_register(page, desk, "yookassa")
+    choose(page, desk, "yookassa")
     _pay_at_yookassa(page, NO_MONEY)
     expect(page.get_by_role("alert")).to_be_visible()
 
@@ -109,7 +109,7 @@ def test_a_declined_card_at_yookassa_then_another_that_pays(page: Page, desk: De
 
 def test_a_blocked_card_in_the_widget_pays_nothing(page: Page, desk: Desk) -> None:
     """After a blocked card and a closed form the page names the reason, and nothing is active."""
-    choose_and_register(page, desk, "cloudpayments")
+    choose(page, desk, "cloudpayments")
     _pay_in_widget(page, BLOCKED)
     _press_in_widget(page, _widget(page).get_by_role("button", name="Закрыть").last)
 
@@ -120,7 +120,7 @@ def test_a_blocked_card_in_the_widget_pays_nothing(page: Page, desk: Desk) -> No
 
 def test_a_blocked_card_at_yookassa_pays_nothing(page: Page, desk: Desk) -> None:
     """Whoever goes back without having paid is told that nothing was taken yet, and has no plan."""
-    choose_and_register(page, desk, "yookassa")
+    choose(page, desk, "yookassa")
     _pay_at_yookassa(page, BLOCKED)
     expect(page.get_by_role("alert")).to_be_visible()
     page.get_by_role("link", name="Вернуться в магазин").click()
@@ -133,7 +133,7 @@ def test_a_blocked_card_at_yookassa_pays_nothing(page: Page, desk: Desk) -> None
 
 def test_a_closed_widget_loses_nothing(page: Page, desk: Desk) -> None:
     """Closing the form says that nothing was paid; the same order is paid afterwards from the same page."""
-    choose_and_register(page, desk, "cloudpayments")
+    choose(page, desk, "cloudpayments")
     _press_in_widget(page, _widget(page).locator("[data-close]").first)
     expect(page.locator("[data-state=closed]")).to_be_visible()
 
@@ -149,7 +149,7 @@ def test_coming_back_before_paying_and_ordering_again_goes_on_with_the_same_orde
     page: Page, desk: Desk
 ) -> None:
     """A second checkout of the same plan leads to the payment that is open."""
-    choose_and_register(page, desk, "yookassa")
+    choose(page, desk, "yookassa")
     page.wait_for_url("**/yookassa/checkout/**")
     first = page.url
     page.goto(f"{desk.url}/checkout/PRO_MONTHLY")
@@ -160,12 +160,11 @@ def test_coming_back_before_paying_and_ordering_again_goes_on_with_the_same_orde
     assert len(desk.sandbox.ledger()["payments"]) == 1
 
 
-def test_the_result_arrives_without_loading_the_page_anew(page: Page, desk: Desk) -> None:
+def test_the_result_arrives_without_loading_the_page_anew(another_page: Page, desk: Desk) -> None:
     """Who waits on the return page is told in place, inside a live region, once the portal knows."""
-    choose_and_register(page, desk, "yookassa")
-    page.wait_for_url("**/yookassa/checkout/**")
-    (waiting,) = desk.sandbox.ledger()["payments"]
-    order_id = waiting["request"]["metadata"]["payment_id"]
+    page, ira = another_page, desk.customer()
+    let_in(page, ira)
+    order_id = ira.order("yookassa")["transaction_id"]
     page.clock.install()
     page.goto(f"{desk.url}/billing/payment/{order_id}/return")
     expect(page.get_by_role("heading", level=1)).to_have_text("Ждём подтверждения")
@@ -183,8 +182,10 @@ def test_the_result_arrives_without_loading_the_page_anew(page: Page, desk: Desk
 
 def test_the_payment_page_tells_of_a_form_that_cannot_load(page: Page, desk: Desk) -> None:
     """A blocked script: what happened, what became of the money, again, and the other way."""
+    ira = desk.customer()
+    let_in(page, ira)
     page.route("**/bundles/cloudpayments.js", lambda route: route.fulfill(body=""))
-    choose_and_register(page, desk, "cloudpayments")
+    page.goto(f"{desk.url}/billing/payment/{ira.order('cloudpayments')['transaction_id']}/")
 
     blocked = page.locator("[data-state=blocked]")
     expect(blocked).to_be_visible()

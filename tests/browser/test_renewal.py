@@ -6,9 +6,9 @@ import re
 
 from playwright.sync_api import Page, expect
 
-from tests.browser.conftest import choose_and_register
+from tests.browser.conftest import choose, let_in
 from tests.desk import Desk
-from tests.stories.renewing import link, refuse, subscription
+from tests.stories.renewing import link, refuse, subscribed, subscription
 from tests.stories.weather import later
 
 SAVED, ANOTHER = "4000 0000 0000 3055", "2200 0000 0000 0004"
@@ -28,7 +28,7 @@ def _pay_in_widget(page: Page, card: str, button: str) -> None:
 
 def _subscribe(page: Page, desk: Desk) -> None:
     """Buy the monthly plan in the widget with the agreement that it is renewed."""
-    choose_and_register(page, desk, "cloudpayments", recurring=True)
+    choose(page, desk, "cloudpayments", recurring=True)
     _pay_in_widget(page, SAVED, "Оплатить 990")
     expect(page.get_by_role("heading", level=1)).to_have_text("Оплачено")
 
@@ -50,7 +50,7 @@ def test_a_renewal_is_seen_after_the_clock_has_moved(page: Page, desk: Desk, rec
 
 def test_a_failed_charge_and_a_new_card_recover_the_plan(page: Page, desk: Desk, recurring: None) -> None:
     """The dashboard says why and what can be done; a card saved for a rouble pays at once."""
-    _subscribe(page, desk)
+    let_in(page, subscribed(desk, "cloudpayments", SAVED))
     refuse(desk, "cloudpayments", "card_expired")
     later(desk, "27d")
     _dashboard(page, desk, "Не удалось списать 990 ₽", "Сами больше пробовать не будем")
@@ -71,10 +71,9 @@ def test_a_failed_charge_is_paid_by_another_card_from_the_letter(
     page: Page, desk: Desk, recurring: None
 ) -> None:
     """Another browser, nobody signed in: the link of the letter, the widget, and the plan goes on."""
-    _subscribe(page, desk)
+    subscribed(desk, "cloudpayments", SAVED)
     refuse(desk, "cloudpayments", "card_expired")
     later(desk, "27d")
-    page.context.clear_cookies()
 
     page.goto(desk.url + link(desk, "pay"))
     expect(page.locator("main")).to_contain_text("К оплате")
@@ -87,7 +86,7 @@ def test_a_failed_charge_is_paid_by_another_card_from_the_letter(
 
 def test_a_card_is_unlinked_in_one_click(page: Page, desk: Desk, recurring: None) -> None:
     """The page says what follows, the click does it, and nothing is charged any more."""
-    _subscribe(page, desk)
+    let_in(page, subscribed(desk, "cloudpayments", SAVED))
     page.goto(f"{desk.url}/dashboard/payment-methods")
     page.get_by_role("link", name="Отвязать").click()
     expect(page.locator("main")).to_contain_text("Продление выключится")
@@ -100,9 +99,8 @@ def test_a_card_is_unlinked_in_one_click(page: Page, desk: Desk, recurring: None
 
 def test_the_letters_link_stops_the_renewal(page: Page, desk: Desk, recurring: None) -> None:
     """One button, nobody signed in."""
-    _subscribe(page, desk)
+    subscribed(desk, "cloudpayments", SAVED)
     later(desk, "25d")
-    page.context.clear_cookies()
     page.goto(desk.url + link(desk, "stop"))
     expect(page.locator("main")).to_contain_text("Сейчас запланировано")
     page.get_by_role("button", name="Отключить продление").click()

@@ -7,13 +7,11 @@ from typing import Any
 import pytest
 from playwright.sync_api import Page, expect
 
-from portal.accounts import operators
 from portal.billing import inbox
-from portal.billing.audit import COMMAND_LINE
-from portal.clock import now
 from portal.models import Role
+from tests.browser.conftest import an_operator
 from tests.browser.test_cancel import fits
-from tests.desk import PASSWORD, Desk
+from tests.desk import Desk
 
 
 def test_a_failed_notification_is_replayed(page: Page, desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -28,12 +26,7 @@ def test_a_failed_notification_is_replayed(page: Page, desk: Desk, monkeypatch: 
         fault.setattr(inbox.cloudpayments_events, "apply", broken)
         desk.sandbox.pay("cloudpayments", order)
         assert desk.sandbox.world.notifier.settle(20)
-    with desk.app.app_context():
-        operators.create("boss@example.com", PASSWORD, Role.OWNER, COMMAND_LINE, now())
-    page.goto(f"{desk.url}/login")
-    page.fill("input[name=email]", "boss@example.com")
-    page.fill("input[name=password]", PASSWORD)
-    page.click("main form button[type=submit]")
+    an_operator(page, desk, Role.OWNER)
 
     page.goto(f"{desk.url}/admin/webhook-events/?flt0_status=received")
     page.locator("tbody tr", has_text="LookupError").get_by_role("link").first.click()

@@ -9,17 +9,10 @@ from playwright.sync_api import Page, expect
 
 from dev.bench import payments as bench
 from portal import clock
-from portal.accounts import registration
 from portal.billing import figures
+from portal.models import Role
+from tests.browser.conftest import an_operator
 from tests.desk import Desk
-
-
-def _sign_in(page: Page, desk: Desk) -> None:
-    page.goto(f"{desk.url}/login")
-    page.fill("input[name=email]", "admin@example.com")
-    page.fill("input[name=password]", "admin-password")
-    page.click("main form button[type=submit]")
-    page.wait_for_url("**/dashboard/**")
 
 
 def test_statistics_of_ten_thousand_payments(page: Page, desk: Desk, database_url: str) -> None:
@@ -29,11 +22,10 @@ def test_statistics_of_ten_thousand_payments(page: Page, desk: Desk, database_ur
     with psycopg.connect(database_url.replace("+psycopg", "")) as connection:
         assert bench.fill(connection, 10_000, clock.now()) > 10_000
     with desk.app.app_context():
-        registration.ensure_demo(clock.now())
         figures.close_all(clock.now())
         today = figures.calendar().day(clock.now())
     months = {f"{today - timedelta(days=n):%Y-%m}" for n in range(365)}
-    _sign_in(page, desk)
+    an_operator(page, desk, Role.VIEWER)
     page.goto(f"{desk.url}/admin/statistics/")
     page.get_by_role("navigation", name="Период").get_by_role("link", name="Год", exact=True).click()
     page.wait_for_url("**period=year")

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 from playwright.sync_api import Page, expect
 
+from tests.browser.conftest import let_in
 from tests.desk import Desk
 
 
-def test_a_page_that_waits_for_a_binding_tells_its_end(page: Page, desk: Desk, recurring: None) -> None:
+def test_a_page_that_waits_for_a_binding_tells_its_end(
+    another_page: Page, desk: Desk, recurring: None
+) -> None:
     """With a script nothing is refreshed by force while it reads the same."""
-    ira = desk.customer()
+    page, ira = another_page, desk.customer()
     begun = ira.call("/billing/api/yookassa/bind_card_start/").json()
-    page.context.add_cookies(
-        [{"name": one.name, "value": str(one.value), "url": desk.url} for one in ira.session.cookies]
-    )
+    let_in(page, ira)
     page.clock.install()
     page.goto(f"{desk.url}/billing/binding/{begun['binding_id']}/return")
     page.evaluate("window.here = true")

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import json
+from itertools import count
 from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, Route, expect
+from playwright.sync_api import Page, Route, expect
+
+from tests.chromium import borrowed
 
 SCRIPT = Path(__file__).resolve().parents[2] / "static" / "js" / "widget.js"
 SHOP = "http://shop.invalid"
 PAGE = """<!DOCTYPE html><title>Pay</title>
 <div id="widget" data-script="/form.js" data-return="/return" data-status="/status"
-     data-transaction="1" data-open-at-once="yes">
+     data-transaction="ORDER" data-open-at-once="yes">
   <p data-state="loading">loading</p> <p data-state="open" hidden>open</p>
   <p data-state="done" hidden>done</p> <p data-state="blocked" hidden>blocked</p>
   <p data-state="closed" hidden>closed</p>
@@ -32,6 +35,8 @@ CANCELLED, REFUSED, PAID, SLOW = (
     {"type": "installment"},
 )
 LEAVES = "we ask again"
+#: The window remembers for which orders the form has opened by itself.
+orders = count()
 
 
 def answers(route: Route, result: dict[str, str], known: dict[str, Any] | None) -> None:
@@ -44,7 +49,7 @@ def answers(route: Route, result: dict[str, str], known: dict[str, Any] | None) 
             route.fulfill(json=known)
         return
     bodies = {
-        "/": ("text/html", PAGE),
+        "/": ("text/html", PAGE.replace("ORDER", str(next(orders)))),
         "/return": ("text/html", LEAVES),
         "/widget.js": ("text/javascript", SCRIPT.read_text(encoding="utf-8")),
         "/form.js": ("text/javascript", FORM.replace("RESULT", json.dumps(result))),
@@ -70,18 +75,16 @@ def answers(route: Route, result: dict[str, str], known: dict[str, Any] | None) 
     ),
 )
 def test_the_form_alone_is_not_believed(
-    chromium: Browser, result: dict[str, str], known: dict[str, Any] | None, shown: str
+    window: Page, result: dict[str, str], known: dict[str, Any] | None, shown: str
 ) -> None:
     """That no money was taken is said where we know it, and once, and so is what to do: our own reason says
     both with itself. Where nobody can be asked, the next page asks.
     """
-    context = chromium.new_context()
-    page = context.new_page()
-    page.route(f"{SHOP}/**", lambda route: answers(route, result, known))
-    page.goto(f"{SHOP}/")
+    window.route(f"{SHOP}/**", lambda route: answers(route, result, known))
+    with borrowed(window, heard=""):
+        window.goto(f"{SHOP}/")
 
-    if shown == LEAVES:
-        page.wait_for_url("**/return")
-    else:
-        expect(page.locator("[data-state]:not([hidden])")).to_have_text(shown, use_inner_text=True)
-    context.close()
+        if shown == LEAVES:
+            window.wait_for_url("**/return")
+        else:
+            expect(window.locator("[data-state]:not([hidden])")).to_have_text(shown, use_inner_text=True)

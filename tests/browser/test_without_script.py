@@ -8,7 +8,7 @@ import pytest
 from playwright.sync_api import Browser as Chromium
 from playwright.sync_api import Page, expect
 
-from tests.browser.conftest import choose_and_register, order
+from tests.browser.conftest import choose_and_register, let_in, order
 from tests.desk import Desk
 
 
@@ -50,7 +50,9 @@ def test_a_plan_is_bought_looked_at_and_ended_without_script(plain: Page, desk: 
 
 def test_the_widgets_page_says_what_it_needs_and_where_one_can_pay(plain: Page, desk: Desk) -> None:
     """The one page that cannot do without, with the way that can."""
-    choose_and_register(plain, desk, "cloudpayments")
+    ira = desk.customer()
+    let_in(plain, ira)
+    plain.goto(f"{desk.url}/billing/payment/{ira.order('cloudpayments')['transaction_id']}/")
     expect(plain.locator("main noscript .notice")).to_be_visible()
     plain.locator("main").get_by_role("link", name="Заплатить через ЮKassa").click()
     plain.wait_for_url("**/checkout/PRO_MONTHLY?gateway=yookassa")

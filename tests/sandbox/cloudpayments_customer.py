@@ -9,9 +9,10 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from flask import Flask, Response, request
+from playwright.sync_api import Page, ViewportSize
 
 from portal.sandbox.cloudpayments.terminal import PUBLIC_ID
-from tests.chromium import await_widget
+from tests.chromium import await_widget, borrowed
 
 PAGE = """<!doctype html>
 <html lang="ru"><head><meta charset="utf-8"><title>Магазин</title><link rel="icon" href="data:,"></head>
@@ -40,6 +41,7 @@ START = {
     "userInfo": {"accountId": "user_x"},
     "metadata": {"attempt": 1},
 }
+PHONE: ViewportSize = {"width": 375, "height": 700}
 
 
 @dataclass
@@ -77,18 +79,18 @@ class Customer:
         return json.loads(filled.text_content())
 
 
-def merchant_site(sandbox: str, calls: dict[str, str]) -> Flask:
-    """Build the merchant's site; the page's button runs the JavaScript in ``calls["now"]``."""
+def merchant_site(page: dict[str, str]) -> Flask:
+    """Build the merchant's site, whose page runs ``page["call"]`` on the gateway at ``page["sandbox"]``."""
     app = Flask("shop")
 
     @app.get("/")
     def show() -> Response:
-        page = Response(PAGE.format(sandbox=sandbox, call=calls["now"]), mimetype="text/html")
-        page.headers["Content-Security-Policy"] = (
+        answer, sandbox = Response(PAGE.format(**page), mimetype="text/html"), page["sandbox"]
+        answer.headers["Content-Security-Policy"] = (
             f"default-src 'none'; script-src 'self' 'nonce-abc' {sandbox}; frame-src {sandbox};"
             " style-src 'self'; style-src-attr 'unsafe-inline'; img-src data:; connect-src 'self'"
         )
-        return page
+        return answer
 
     @app.get("/back")
     def back() -> str:
@@ -98,22 +100,14 @@ def merchant_site(sandbox: str, calls: dict[str, str]) -> Flask:
 
 
 @contextmanager
-def customers(chromium: Any, calls: dict[str, str], url: str) -> Iterator[Callable[..., Customer]]:
-    """Open the merchant's page as often as asked; at the end every console must have stayed silent."""
-    opened: list[tuple[Any, Customer]] = []
+def customers(window: Page, page: dict[str, str], url: str) -> Iterator[Callable[..., Customer]]:
+    """Open the merchant's page; at the end the console must have stayed silent."""
+    with borrowed(window, PHONE, heard=".*") as complaints:
 
-    def open_page(call: str = "", **changes: Any) -> Customer:
-        calls["now"] = call or f"widget.start({json.dumps({**START, **changes})})"
-        context = chromium.new_context(viewport={"width": 375, "height": 700}, locale="ru-RU")
-        buyer = Customer(context.new_page(), url)
-        buyer.page.on("console", lambda message: buyer.complaints.append(message.text))
-        buyer.page.on("pageerror", lambda error: buyer.complaints.append(str(error)))
-        buyer.page.set_default_timeout(20_000)
-        opened.append((context, buyer))
-        buyer.page.goto(url)
-        return buyer
+        def open_page(call: str = "", **changes: Any) -> Customer:
+            page["call"] = call or f"widget.start({json.dumps({**START, **changes})})"
+            window.goto(url)
+            return Customer(window, url, complaints)
 
-    yield open_page
-    for context, buyer in opened:
-        assert not buyer.complaints, buyer.complaints
-        context.close()
+        yield open_page
+    assert not complaints, complaints

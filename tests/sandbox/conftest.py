@@ -12,6 +12,7 @@ from typing import Any, cast
 import pytest
 import requests
 from flask import Flask, Response, request
+from playwright.sync_api import Page
 from werkzeug.serving import BaseWSGIServer, make_server
 
 from portal.sandbox.app import GATEWAYS, create_sandbox
@@ -221,12 +222,22 @@ def cp(sandbox: Sandbox, merchant: Merchant, wait_for: Callable[..., Any]) -> Cl
     return CloudShop(sandbox, merchant, wait_for)
 
 
-@pytest.fixture
-def customer(cp: CloudShop, chromium: Any) -> Iterator[Callable[..., Customer]]:
-    """``customer(**start)`` opens a merchant's page whose button calls the widget."""
-    calls: dict[str, str] = {}
-    server = serve(merchant_site(cp.sandbox.url, calls))
-    with customers(chromium, calls, f"http://127.0.0.1:{server.server_port}") as open_page:
-        yield open_page
+@pytest.fixture(scope="session")
+def site() -> Iterator[tuple[str, dict[str, str]]]:
+    """The address of a merchant's site, and what stands in its page."""
+    page: dict[str, str] = {}
+    server = serve(merchant_site(page))
+    yield f"http://127.0.0.1:{server.server_port}", page
     server.shutdown()
     server.server_close()
+
+
+@pytest.fixture
+def customer(
+    cp: CloudShop, site: tuple[str, dict[str, str]], window: Page
+) -> Iterator[Callable[..., Customer]]:
+    """``customer(**start)`` opens the merchant's page, whose button calls the widget."""
+    url, page = site
+    page["sandbox"] = cp.sandbox.url
+    with customers(window, page, url) as open_page:
+        yield open_page

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import pytest
+from playwright.sync_api import Browser
 
-from tests.sandbox.cloudpayments_customer import Customer
+from tests.chromium import a_window
+from tests.sandbox.cloudpayments_customer import Customer, customers
 from tests.sandbox.cloudpayments_shop import CloudShop
 
 
@@ -123,9 +125,22 @@ def test_redirect_after_success(customer: Callable[..., Customer]) -> None:
     assert buyer.page.title() == "won"
 
 
-def test_auto_close(customer: Callable[..., Customer]) -> None:
+@pytest.fixture
+def timed_customer(
+    cp: CloudShop, site: tuple[str, dict[str, str]], chromium: Browser
+) -> Iterator[Callable[..., Customer]]:
+    """A customer in a window of their own, where time can be moved."""
+    url, page = site
+    page["sandbox"] = cp.sandbox.url
+    window = a_window(chromium)
+    with customers(window, page, url) as open_page:
+        yield open_page
+    window.context.close()
+
+
+def test_auto_close(timed_customer: Callable[..., Customer]) -> None:
     """With autoClose the window leaves by itself after the success."""
-    buyer = customer(autoClose=3)
+    buyer = timed_customer(autoClose=3)
     buyer.buy()
     buyer.page.clock.install()
     buyer.pay_with("4000 0000 0000 3055")

@@ -9,9 +9,10 @@ from typing import Any
 
 import pytest
 import requests
-from playwright.sync_api import Browser, Page
+from playwright.sync_api import Page
 
 from portal.sandbox.yookassa.cards import offered
+from tests.chromium import borrowed
 from tests.sandbox.conftest import Merchant, Sandbox, Shop
 
 CARD = {"card_number": "5555 5555 5555 4444", "expiry": "12/30", "csc": "123"}
@@ -159,14 +160,10 @@ def test_the_table_of_cards_is_what_the_page_shows(shop: Shop) -> None:
 
 
 @pytest.fixture
-def tab(chromium: Browser) -> Iterator[Page]:
+def tab(window: Page) -> Iterator[Page]:
     """A page whose console must stay empty of errors."""
-    page = chromium.new_page()
-    errors: list[str] = []
-    page.on("pageerror", lambda error: errors.append(str(error)))
-    page.on("console", lambda message: errors.append(message.text) if message.type == "error" else None)
-    yield page
-    page.close()
+    with borrowed(window, heard="error") as errors:
+        yield window
     assert errors == []
 
 
