@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import sys
 
 import click
@@ -10,6 +11,8 @@ from config import ConfigError, load
 from portal import create_app
 
 command = click.get_current_context(silent=True)
+# All that is imported and built here stays: to search it for garbage, now and at the end, is half of a start.
+gc.disable()
 try:
     app = create_app(load(for_command=command is not None))
     # Commands must run where serving must not: a migration, or the deletion of those very accounts.
@@ -23,3 +26,6 @@ try:
             db.engine.dispose()
 except ConfigError as error:
     sys.exit(f"The portal does not start: {error}")
+finally:
+    gc.freeze()
+    gc.enable()

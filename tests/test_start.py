@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import logging
 import os
@@ -122,6 +123,7 @@ def test_flask_run_is_a_start_like_any_other(
                 runpy.run_path(str(ROOT / "wsgi.py"))
         else:
             assert runpy.run_path(str(ROOT / "wsgi.py"))["app"] is app
+    assert gc.isenabled()  # a server that never looks for garbage grows
 
 
 def test_a_command_joins_the_running_make_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
