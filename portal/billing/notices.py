@@ -12,7 +12,7 @@ from sqlalchemy.dialects.postgresql import JSONB, insert
 from sqlalchemy.orm import Session
 
 from portal import clock, jobs, mail, running
-from portal.database import changed, db, transaction
+from portal.database import db, transaction
 from portal.mail import Letter, MailError
 from portal.models import Channel, Notification, Payment, PaymentStatus, User
 
@@ -164,25 +164,22 @@ def _write(
 
 def _claim(notification_id: int, now: datetime) -> tuple[Notification, User] | None:
     """Take the letter for this process: whoever moves ``next_attempt_at`` sends."""
-    with transaction() as session:
-        taken = session.execute(
-            update(Notification)
-            .where(
-                Notification.id == notification_id,
-                Notification.sent_at.is_(None),
-                Notification.channel == Channel.EMAIL,
-                Notification.next_attempt_at <= now,
-            )
-            .values(next_attempt_at=now + _CLAIM, attempts=Notification.attempts + 1)
-            .execution_options(synchronize_session=False)
+    taken = (
+        update(Notification)
+        .where(
+            Notification.id == notification_id,
+            Notification.sent_at.is_(None),
+            Notification.channel == Channel.EMAIL,
+            Notification.next_attempt_at <= now,
+            Notification.user_id == User.id,
         )
-        if not changed(taken):
-            return None
-        found = select(Notification, User).join(User, User.id == Notification.user_id)
-        row = session.execute(
-            found.where(Notification.id == notification_id).execution_options(populate_existing=True)
-        ).one()
-        return row[0], row[1]
+        .values(next_attempt_at=now + _CLAIM, attempts=Notification.attempts + 1)
+        .returning(Notification, User)
+        .execution_options(synchronize_session=False, populate_existing=True)
+    )
+    with transaction() as session:
+        row = session.execute(taken).one_or_none()
+        return (row[0], row[1]) if row is not None else None
 
 
 def _still_true(notification: Notification) -> bool:
