@@ -13,6 +13,7 @@ from portal.billing.audit import COMMAND_LINE
 from portal.clock import now
 from portal.database import db
 from portal.models import Role
+from tests.browser.conftest import let_in
 from tests.desk import PASSWORD, Desk
 
 OWNER = "owner@example.com"
@@ -81,14 +82,11 @@ def create_plan(page: Page, desk: Desk) -> None:
 
 
 def buy(page: Page, desk: Desk) -> None:
-    """A visitor finds the plan, registers, pays at YooKassa and has an active plan."""
+    """A customer finds the plan, pays at YooKassa and has an active plan."""
+    let_in(page, desk.customer())
     page.goto(f"{desk.url}/plans")
     expect(page.locator("footer")).to_contain_text("Ромашка")
     page.locator("a[href*='/checkout/FIRST']").first.click()
-    page.fill("input[name=email]", "ira@example.com")
-    page.fill("input[name=password]", PASSWORD)
-    page.check("input[name=accept_privacy]")
-    page.click("main form button[type=submit]")
     page.wait_for_url("**/checkout/FIRST")
     page.check("input[name=accept_offer]")
     page.click("main form button[type=submit]")
