@@ -81,7 +81,8 @@ def test_a_week_without_notifications_ends_equal(
     if not asks:
         monkeypatch.setattr(sweep, "_claim_payments", lambda _now: [])
     for day in range(1, 8):
-        spend(desk, day)
+        if day not in {3, 6}:  # on some days nobody buys
+            spend(desk, day)
         if day in {2, 5}:
             give_back(desk, lambda whole: whole if day == 2 else whole / 2)  # noqa: B023 - called at once
         travel(desk, timedelta(days=1))

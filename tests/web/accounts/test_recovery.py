@@ -57,12 +57,12 @@ def test_asking_for_a_letter_tells_nothing(app: Flask) -> None:
 
 def test_asking_for_a_letter_takes_the_same_time(app: Flask, monkeypatch: pytest.MonkeyPatch) -> None:
     """Writing a letter down is hidden in the answer's fixed length: the quickest are alike."""
-    monkeypatch.setattr(recovery, "ANSWER_SECONDS", 0.1)
+    monkeypatch.setattr(recovery, "ANSWER_SECONDS", 0.05)
     Browser(app).register()
     spent: dict[str, list[float]] = {"ira@example.com": [], "nobody@example.com": []}
     browser = Browser(app, "127.0.0.1")
     form = {"csrf_token": browser.token()}
-    for _ in range(9):
+    for _ in range(7):
         for email, times in spent.items():
             began = time.perf_counter()
             browser.send("/password/forgot", data=form | {"email": email})
@@ -71,7 +71,7 @@ def test_asking_for_a_letter_takes_the_same_time(app: Flask, monkeypatch: pytest
     # The quickest, not the median: a busy machine adds to some of them, and never takes anything away.
     known, unknown = map(min, spent.values())
 
-    assert min(known, unknown) >= 0.1
+    assert min(known, unknown) >= 0.05
     assert 0.8 < known / unknown < 1.25
 
 
