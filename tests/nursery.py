@@ -6,6 +6,7 @@ To import the portal takes seconds of processor time. A nursery does it once and
 
 from __future__ import annotations
 
+import gc
 import json
 import os
 import signal
@@ -99,8 +100,10 @@ def live(command: str, environment: Mapping[str, str], log: str) -> None:
 
 def main() -> None:
     """Take wishes, one JSON object a line, and answer each with the number of the process born."""
+    gc.disable()  # wsgi.py enables it again in each child, and has then nothing of this to search
     from portal import factory, worker
 
+    gc.freeze()
     assert factory.build
     worker.EVERY = SWEEPS_EVERY
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # nobody waits for what was born: the kernel buries it
