@@ -27,9 +27,9 @@ from portal.gateways.base import SavedMethod
 from tests import laws, lists
 from tests.desk import LiveSandbox
 from tests.stories import books, crowd, cycle
-from tests.stories.herd import Herd
+from tests.stories.herd import SWEEPS_EVERY, Herd
 
-MANY = int(os.environ.get("RENEWALS", "24"))
+MANY = int(os.environ.get("RENEWALS", "16"))
 #: Seconds that a crowd may take on a busy machine.
 PATIENCE = 60 + MANY
 ANSWER_LIMIT = timedelta(minutes=7)
@@ -152,7 +152,7 @@ def test_a_storm(
             moved = clock.now() + ANSWER_LIMIT
             sandbox.world.clock.move_to(moved)
             clock.set_to(moved)
-            time.sleep(0.6)  # so that the scheduler sees to it before time moves on
+            time.sleep(3 * SWEEPS_EVERY)  # so that the scheduler sees to it before time moves on
         return succeeded(herd.app) == MANY
 
     wait_until(done, PATIENCE)
