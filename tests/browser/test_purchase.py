@@ -43,13 +43,17 @@ def _pay_at_yookassa(page: Page, card: str) -> None:
 
 
 def _expect_active_plan(page: Page, desk: Desk) -> None:
-    """The dashboard shows the plan, e-mails, days and the payment; the history has it too."""
+    """The dashboard shows the plan, its e-mails and days."""
     page.goto(f"{desk.url}/dashboard/")
     main = page.locator("main")
     expect(main).to_contain_text("Про")
     expect(main).to_contain_text("Действует")
     expect(main).to_contain_text("50 000")
     expect(main).to_contain_text("30 дней")
+
+
+def _expect_payment_in_history(page: Page, desk: Desk) -> None:
+    """The history has it too."""
     page.goto(f"{desk.url}/dashboard/payments")
     expect(page.locator("main")).to_contain_text("990 ₽")
     expect(page.locator("main")).to_contain_text("Оплачен")
@@ -64,6 +68,7 @@ def test_a_visitor_pays_in_the_widget_with_3d_secure(page: Page, desk: Desk) -> 
     page.wait_for_url("**/return")
     expect(page.get_by_role("heading", level=1)).to_have_text("Оплачено")
     _expect_active_plan(page, desk)
+    _expect_payment_in_history(page, desk)
     assert [payment["status"] for payment in desk.sandbox.ledger()["payments"]] == ["succeeded"]
 
 
@@ -76,6 +81,7 @@ def test_a_visitor_pays_at_yookassa_with_3d_secure(page: Page, desk: Desk) -> No
     page.wait_for_url("**/return")
     expect(page.get_by_role("heading", level=1)).to_have_text("Оплачено")
     _expect_active_plan(page, desk)
+    _expect_payment_in_history(page, desk)
 
 
 def test_a_declined_card_in_the_widget_then_another_that_pays(page: Page, desk: Desk) -> None:
