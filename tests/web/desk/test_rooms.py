@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import re
+from itertools import product
 from pathlib import Path
 
 import pytest
@@ -16,6 +17,7 @@ from portal.clock import now
 from portal.database import db
 from portal.models import WebhookEvent
 from tests.desk import Desk
+from tests.shares import EVERY_ONE
 from tests.stories import books
 
 WATCHED = (
@@ -63,19 +65,26 @@ def test_an_operator_sees_what_was_paid_and_what_came_in(admin: Desk, recurring:
 ODD = ("0", "-1", "x", "1,2", "", "9" * 30, "\x00", "1\ud800".encode("utf-8", "surrogatepass"), "１")
 
 
-@pytest.mark.parametrize("name", ("payments", "users", "plans", "webhook-events"))
+LISTS = ("payments", "users", "plans", "webhook-events")
+WORDS = ("page", "page_size", "sort", "desc", "search")
+
+
+@pytest.mark.parametrize("name", LISTS)
 def test_odd_addresses_are_never_a_failure(admin: Desk, name: str) -> None:
-    """A page, a row or a search that cannot be is the list, or nothing, and never an error of the server."""
+    """A page, a row or a search that cannot be is the list, or nothing, and never an error of the server.
+
+    Every list is read by the same words, so the lists take turns at what each of them may hold.
+    """
     operator = admin.browser()
     assert operator.send("/login", email="admin@example.com", password="admin-password").ok
 
-    for odd in ODD:
-        for word in ("page", "page_size", "sort", "desc", "search"):
-            found = operator.get(f"/admin/{name}/", params={word: odd})
-            assert found.status_code == 200, (word, odd)
-        for door in ("details", "edit"):
-            found = operator.get(f"/admin/{name}/{door}/", params={"id": odd})
-            assert found.status_code in {200, 404}, (door, odd)
+    mine = tuple(product(ODD, WORDS))
+    for odd, word in mine if EVERY_ONE else mine[LISTS.index(name) :: len(LISTS)]:
+        found = operator.get(f"/admin/{name}/", params={word: odd})
+        assert found.status_code == 200, (word, odd)
+    for odd, door in product(ODD, ("details", "edit")):
+        found = operator.get(f"/admin/{name}/{door}/", params={"id": odd})
+        assert found.status_code in {200, 404}, (door, odd)
 
 
 def test_odd_filters_and_numbers_are_never_a_failure(admin: Desk) -> None:
