@@ -24,16 +24,36 @@ from tests.dev.live import ROOT, living, open_folder, until
 AS_ROOT = pytest.mark.skipif(os.geteuid() != 0, reason="only root has to give PostgreSQL to another user")
 
 
-@pytest.fixture
-def folder() -> Iterator[Path]:
-    """An open folder; skipped with the reason where no embedded server runs."""
+@pytest.fixture(scope="module")
+def programs() -> None:
+    """Skip with the reason where no embedded server runs."""
     try:
         binaries.postgres_programs(binaries.unprivileged())
         binaries.redis_server()
     except CannotStart as error:
         pytest.skip(str(error))
+
+
+@pytest.fixture
+def folder(programs: None) -> Iterator[Path]:
+    """An open folder."""
     with open_folder() as place:
         yield place
+
+
+@pytest.fixture(scope="module")
+def lasting(programs: None) -> Iterator[Path]:
+    """An open folder whose servers are made by the first test that needs them: that takes the longest."""
+    with open_folder() as place:
+        yield place
+
+
+def linked(source: str, target: str) -> None:
+    """Put a file there, without a copy of its bytes where that can be."""
+    try:
+        os.link(source, target)
+    except OSError:
+        shutil.copy2(source, target)
 
 
 def ask(server: Postgres, query: str, database: str = "postgres") -> object:
@@ -43,9 +63,9 @@ def ask(server: Postgres, query: str, database: str = "postgres") -> object:
     return row[0] if row else None
 
 
-def test_postgres_keeps_what_was_committed(folder: Path) -> None:
+def test_postgres_keeps_what_was_committed(lasting: Path) -> None:
     """Durable settings, Cyrillic letters, no port, and the same rows after a restart."""
-    server = Postgres(folder / "postgres")
+    server = Postgres(lasting / "postgres")
     server.start()
     try:
         server.ensure_database()
@@ -84,7 +104,7 @@ def test_redis_keeps_its_queues(folder: Path) -> None:
         server.stop()
 
 
-def test_nothing_outlives_a_starter_that_is_killed(folder: Path) -> None:
+def test_nothing_outlives_a_starter_that_is_killed(lasting: Path) -> None:
     """A kill -9 of whoever started the servers ends both, and they start again on the same folder."""
     program = (
         "import sys, time; from pathlib import Path; from dev.servers import Postgres, Redis\n"
@@ -92,28 +112,29 @@ def test_nothing_outlives_a_starter_that_is_killed(folder: Path) -> None:
         "print('up', flush=True); time.sleep(600)"
     )
     starter = subprocess.Popen(
-        [sys.executable, "-c", program, str(folder)], cwd=ROOT, stdout=subprocess.PIPE, text=True
+        [sys.executable, "-c", program, str(lasting)], cwd=ROOT, stdout=subprocess.PIPE, text=True
     )
     with starter:
         assert starter.stdout is not None
         assert starter.stdout.readline() == "up\n"
-        assert any("redis-server" in line for line in living(str(folder)).values())
+        assert any("redis-server" in line for line in living(str(lasting)).values())
         starter.send_signal(signal.SIGKILL)
-    postgres, redis_server = Postgres(folder / "postgres"), Redis(folder / "redis")
+    postgres, redis_server = Postgres(lasting / "postgres"), Redis(lasting / "redis")
     try:
         postgres.start()
         redis_server.start()
     finally:
         postgres.stop()
         redis_server.stop()
-    until(lambda: not living(str(folder)), seconds=10, what="something is left")
+    until(lambda: not living(str(lasting)), seconds=10, what="something is left")
 
 
-def test_a_second_copy_on_the_same_data_is_refused(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_second_copy_on_the_same_data_is_refused(lasting: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Two servers over one folder would destroy it; the second is told what to do instead."""
     monkeypatch.setattr(servers, "OTHERS_END_WITHIN", 0.1)
     for make in (Postgres, Redis):
-        first, second = make(folder / "data"), make(folder / "data")
+        place = lasting / make.__name__.lower()
+        first, second = make(place), make(place)
         first.start()
         try:
             with pytest.raises(
@@ -122,7 +143,6 @@ def test_a_second_copy_on_the_same_data_is_refused(folder: Path, monkeypatch: py
                 second.start()
         finally:
             first.stop()
-            first.remove()
 
 
 def test_a_stale_pid_file_and_half_an_initdb_do_not_hinder(folder: Path) -> None:
@@ -179,11 +199,10 @@ def test_root_may_keep_data_and_programs_where_nobody_else_can_go(
     source = Path(wheel.submodule_search_locations[0])
     closed = folder / "closed"
     closed.mkdir(mode=0o700)
-    shutil.copytree(source, closed / source.name, symlinks=True)
+    shutil.copytree(source, closed / source.name, symlinks=True, copy_function=linked)
     if source.with_name(f"{source.name}.libs").exists():
-        shutil.copytree(
-            source.with_name(f"{source.name}.libs"), closed / f"{source.name}.libs", symlinks=True
-        )
+        libraries = closed / f"{source.name}.libs"
+        shutil.copytree(source.with_name(libraries.name), libraries, symlinks=True, copy_function=linked)
     monkeypatch.setattr(binaries, "_package", lambda _name, _what: closed / source.name)
     server = Postgres(closed / "postgres", durable=False)
     try:
