@@ -12,8 +12,9 @@ import pytest
 from tests.network import close_to_the_outside
 from tests.servers import Servers
 
-# The portal's own fixtures, and a browser.
-pytest_plugins = ["tests.desk", "tests.chromium"]
+#: The portal's own fixtures, and a browser: loaded by whoever runs tests, not by whoever only hands them out.
+PLUGINS = ("tests.desk", "tests.chromium")
+pytest.register_assert_rewrite(*PLUGINS)  # a folder's own conftest.py may be the first to import them
 
 # How quickly a busy machine thinks of an example, and tries it, says nothing about what is tried.
 hypothesis.settings.register_profile(
@@ -62,6 +63,9 @@ def pytest_configure(config: pytest.Config) -> None:
     given = getattr(config, "workerinput", {}).get("servers")
     if given:
         config.stash[_SERVERS] = Servers(**given)
+    if given or config.getoption("dist", "no") == "no":
+        for name in PLUGINS:
+            config.pluginmanager.import_plugin(name)
 
 
 @pytest.hookimpl(optionalhook=True)
