@@ -20,7 +20,7 @@ from sqlalchemy.orm import Session
 from config import Config
 from portal import running
 from portal.billing.setting_rules import MOST_TRIES, WrongSetting, parse
-from portal.database import after_commit, db, transaction
+from portal.database import after_commit, glance, transaction
 from portal.models import Setting
 
 __all__ = ("FRESH_SECONDS", "MOST_TRIES", "SECRETS", "ShopSettings", "current", "forget", "put")
@@ -150,7 +150,7 @@ def stored() -> dict[str, str]:
     """What was set here, as text; a connection of its own, so that reading opens no transaction in the
     caller's session.
     """
-    with db.engine.connect() as connection:
+    with glance() as connection:
         rows = connection.execute(
             select(Setting.name, Setting.value, Setting.secret).where(Setting.name.in_(kinds()))
         ).all()

@@ -20,7 +20,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from portal import clock, jobs
 from portal.billing import machinery, notices
 from portal.billing.machinery import Alarm
-from portal.database import db
+from portal.database import glance
 from portal.models import Case, EventStatus, Notification, Payment, Subscription, WebhookEvent
 
 blueprint = Blueprint("health", __name__)
@@ -62,7 +62,7 @@ def metrics() -> Response:
 def _database() -> str:
     """Reachable, and at the newest migration?"""
     try:
-        with db.engine.connect() as connection:
+        with glance() as connection:
             found = MigrationContext.configure(connection).get_current_heads()
     except SQLAlchemyError as error:
         return type(error).__name__
@@ -93,7 +93,7 @@ class _Numbers:
 
     def collect(self) -> Iterator[Metric]:
         """Count rows, grouped where that helps."""
-        with db.engine.connect() as connection:
+        with glance() as connection:
             for name, words, columns in _GROUPED:
                 labels = [column.key for column in columns]
                 family = GaugeMetricFamily(name, words, labels=labels)
