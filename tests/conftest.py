@@ -22,6 +22,8 @@ hypothesis.settings.register_profile(
 )
 hypothesis.settings.load_profile("suite")
 
+gc.disable()  # until everything is imported, all of which stays
+
 _SERVERS = pytest.StashKey[Servers]()
 _OPEN_AGAIN = pytest.StashKey[Callable[[], None]]()
 
@@ -55,6 +57,7 @@ def pytest_collection_finish() -> None:
     gc.collect()
     gc.freeze()
     gc.set_threshold(50_000, 20, 100)
+    gc.enable()
 
 
 def pytest_configure(config: pytest.Config) -> None:
