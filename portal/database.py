@@ -17,8 +17,18 @@ from typing import Any
 import psycopg
 from flask_migrate import Migrate
 from flask_sqlalchemy import SQLAlchemy
-from psycopg.pq import ExecStatus, TransactionStatus
-from sqlalchemy import Connection, CursorResult, Engine, MetaData, Result, event, func, select
+from psycopg.pq import ExecStatus, PipelineStatus, TransactionStatus
+from sqlalchemy import (
+    Connection,
+    CursorResult,
+    Engine,
+    ExceptionContext,
+    MetaData,
+    Result,
+    event,
+    func,
+    select,
+)
 from sqlalchemy.exc import InvalidatePoolError
 from sqlalchemy.orm import DeclarativeBase, Session
 from sqlalchemy.pool import ConnectionPoolEntry, Pool
@@ -71,17 +81,18 @@ class Line(psycopg.Connection[Any]):
     """A connection that knows its prepared statements after a rollback as well.
 
     Every request that only reads ends by one. The driver forgets all statements then, with one trip more to
-    say so, for fear of a table whose making was taken back; the portal makes no tables while it runs.
+    say so, for fear of a table whose making was taken back
+    (https://www.psycopg.org/psycopg3/docs/advanced/prepare.html); the portal makes no tables while it runs.
     """
 
     def rollback(self) -> None:
-        """Take back what was not committed."""
+        """Take back what was not committed; whatever went wrong before is left to the driver's own way."""
         with self.lock:
-            if self.pgconn.transaction_status is TransactionStatus.IDLE:
+            status, pipeline = self.pgconn.transaction_status, self.pgconn.pipeline_status
+            healthy = status == TransactionStatus.INTRANS and pipeline == PipelineStatus.OFF
+            if healthy and self.pgconn.exec_(b"ROLLBACK").status == ExecStatus.COMMAND_OK:
                 return
-            answer = self.pgconn.exec_(b"ROLLBACK")
-        if answer.status != ExecStatus.COMMAND_OK:
-            super().rollback()  # which says what is wrong
+        super().rollback()
 
 
 class CallInsideTransaction(RuntimeError):
@@ -213,6 +224,19 @@ def _connect(
     _dialect: object, _entry: object, words: list[Any], names: dict[str, Any]
 ) -> psycopg.Connection[Any]:
     return Line.connect(*words, **names)
+
+
+@event.listens_for(Engine, "handle_error")
+def _drop_what_is_outdated(context: ExceptionContext) -> None:
+    """Give up a connection whose statements were prepared for columns that a migration has changed since.
+
+    The server refuses them for as long as the connection lives, and an operator migrates before the new
+    code starts.
+    """
+    error = context.original_exception
+    if isinstance(error, psycopg.errors.FeatureNotSupported) and "cached plan" in str(error):
+        context.is_disconnect = True
+        context.invalidate_pool_on_disconnect = False
 
 
 @event.listens_for(Pool, "checkin")

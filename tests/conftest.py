@@ -22,7 +22,7 @@ hypothesis.settings.register_profile(
 )
 hypothesis.settings.load_profile("suite")
 
-gc.disable()  # until everything is imported, all of which stays
+gc.disable()  # until the tests are collected: what is imported for them stays
 
 _SERVERS = pytest.StashKey[Servers]()
 _OPEN_AGAIN = pytest.StashKey[Callable[[], None]]()
@@ -75,6 +75,7 @@ def pytest_configure(config: pytest.Config) -> None:
 def pytest_configure_node(node: Any) -> None:
     """In the xdist controller: start the servers once and tell each worker where they are."""
     if _SERVERS not in node.config.stash:
+        gc.enable()  # here nothing is collected; the workers' reports come and go
         _running(node.config).migrate_early()
     node.workerinput["servers"] = _running(node.config).as_texts()
 

@@ -8,7 +8,7 @@ import pytest
 from flask import Flask
 from psycopg.pq import TransactionStatus
 from sqlalchemy import Connection, delete, select, text, update
-from sqlalchemy.exc import DataError, IntegrityError
+from sqlalchemy.exc import DataError, IntegrityError, NotSupportedError
 
 from portal import clock, database
 from portal.billing import doors
@@ -75,6 +75,28 @@ def test_what_was_prepared_stays_prepared_after_a_rollback(context: Flask) -> No
     """A request that only reads ends by a rollback; the next one's statements need not be read anew."""
     with db.engine.connect() as connection:
         assert asked_often(connection, "asked_by_a_page") == 1
+
+
+@pytest.mark.parametrize("reading", ("a read", "a glance"))
+def test_a_migration_beside_a_running_portal_costs_one_answer(context: Flask, reading: str) -> None:
+    """What was prepared for a column's old type is refused once, not for as long as the portal runs."""
+
+    def number() -> object:
+        with glance() if reading == "a glance" else db.engine.connect() as connection:
+            return connection.scalar(text("SELECT number FROM scratch"))
+
+    with db.engine.connect() as operator:
+        operator.execute(text("DROP TABLE IF EXISTS scratch"))
+        operator.execute(text("CREATE TABLE scratch AS SELECT 1 AS number"))
+        operator.commit()
+        assert [number() for _ in range(8)] == [1] * 8
+        operator.execute(text("ALTER TABLE scratch ALTER number TYPE text"))
+        operator.commit()
+        with pytest.raises(NotSupportedError, match="cached plan"):
+            number()
+        assert number() == "1"
+        operator.execute(text("DROP TABLE scratch"))
+        operator.commit()
 
 
 def test_what_is_to_be_planned_anew_is_not_prepared(context: Flask) -> None:
