@@ -88,13 +88,16 @@ def telling(points: bytes, some: int) -> list[int]:
     """At most *some* of these points, counted from 1: after requests first, then beside commits and requests.
 
     Dying around one statement of a transaction leaves what dying around the next one leaves, so the others
-    repeat these; and whoever dies after the last commit has done all that lives through it undisturbed. Who
-    has the time dies at all of them.
+    repeat these. The last of them is left out where it lies behind the last commit: what would follow from
+    there is a job that is handed to the workers, which counts for nothing in a world where no worker listens
+    and each job is found by its row. Who has the time dies at all of them.
     """
     answers = [at for at, kind in enumerate(points, 1) if kind in ANSWER]
-    others = [at for at, kind in enumerate(points, 1) if kind in COMMIT + REQUEST][:-1] or [1]
+    others = [at for at, kind in enumerate(points, 1) if kind in COMMIT + REQUEST]
+    if others and points[others[-1] - 1] in COMMIT:
+        others.pop()
     chosen = _spread(answers, (some + 1) // 2)
-    return sorted(chosen + _spread(others, some - len(chosen)))
+    return sorted(chosen + _spread(others or [1], some - len(chosen)))
 
 
 def _spread(points: list[int], some: int) -> list[int]:

@@ -30,12 +30,7 @@ def in_turn(flows: tuple[Flow, ...]) -> list[Flow]:
     return list(flows) if EVERYWHERE else [of[n % len(of)] for n, of in enumerate(by_what.values())]
 
 
-SOME = (
-    {flow: 3 if flow.name == "a sweep" else 2 for flow in FLOWS}
-    | dict.fromkeys(in_turn(REFUND_FLOWS), 2)
-    | dict.fromkeys(in_turn(RENEWAL_FLOWS), 2)
-)
-ALL = tuple(SOME)
+ALL = (*FLOWS, *in_turn(REFUND_FLOWS), *in_turn(RENEWAL_FLOWS))
 
 
 @pytest.fixture
@@ -104,7 +99,7 @@ def test_death_at_every_step(
 ) -> None:
     """A process that dies around any statement, commit or request loses no money and takes none twice."""
     points = points_of(world, flow)
-    chosen = deadly(points, SOME[flow])
+    chosen = deadly(points, flow.deaths)
 
     broken = deaths(world, flow, chosen)
 
@@ -120,7 +115,7 @@ def test_a_naive_worker_is_caught(world: World, recurring: None, capsys: pytest.
     broken = deaths(world, NAIVE, chosen)
     tell(capsys, NAIVE, len(points), len(chosen), broken)
     assert len(broken) >= 2
-    assert broken.keys() & set(failpoints.telling(points, min(SOME.values()))), "the quick choice misses it"
+    assert broken.keys() & set(failpoints.telling(points, NAIVE.deaths)), "the quick choice misses it"
     assert all(
         any(line.startswith("captures: 3 instead of 2") for line in wrong) for wrong in broken.values()
     )
