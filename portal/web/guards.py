@@ -91,7 +91,9 @@ def _load(key: str) -> User | None:
     """Flask-Login's question: whose session is this, if it still lasts?"""
     found = sessions.find(key, wall_now())
     g.session_id = found.id if found else None
-    g.session_found = found  # so that whoever asks for the session of this id finds it without a question
+    # Nobody reads this: it keeps the row alive, which SQLAlchemy's identity map holds by a weak reference
+    # only, so that whoever asks for the session of this id finds it without a question to the database.
+    g.session_found = found
     return found.user if found else None
 
 

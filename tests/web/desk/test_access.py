@@ -119,8 +119,10 @@ def test_a_page_asks_once_who_is_there(desk: Desk, viewer: Browser) -> None:
     with desk.app.app_context():
         engine = db.engine
     event.listen(engine, "before_cursor_execute", note)
-    assert viewer.get("/admin/plans/").ok
-    event.remove(engine, "before_cursor_execute", note)
+    try:
+        assert viewer.get("/admin/plans/").ok
+    finally:
+        event.remove(engine, "before_cursor_execute", note)
     assert len([statement for statement in asked if "FROM user_sessions" in statement]) == 1
 
 
