@@ -6,7 +6,7 @@ import os
 import re
 import shutil
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 
 import pytest
 from playwright.sync_api import Browser, ConsoleMessage, Error, Locator, Page, ViewportSize, expect
@@ -69,11 +69,23 @@ def chromium() -> Iterator[Browser]:
 
 
 @pytest.fixture(scope="session")
-def window(chromium: Browser) -> Iterator[Page]:
-    """One window for all the persons of this process: a new one costs as much as two pages."""
-    page = a_window(chromium)
-    yield page
-    page.context.close()
+def windows(chromium: Browser) -> Iterator[list[Page]]:
+    """The window that this process uses, behind those that were closed."""
+    opened: list[Page] = []
+    yield opened
+    for page in opened:
+        page.context.close()
+
+
+@pytest.fixture
+def window(chromium: Browser, windows: list[Page]) -> Page:
+    """One window for all the persons of this process: a new one costs as much as two pages.
+
+    Only whoever comes after one that was closed gets another.
+    """
+    if not windows or windows[-1].is_closed():
+        windows.append(a_window(chromium))
+    return windows[-1]
 
 
 def a_window(chromium: Browser) -> Page:
@@ -89,7 +101,10 @@ def borrowed(
 ) -> Iterator[list[str]]:
     """The window for somebody new, and what its console says in messages of the kinds that are *heard*.
 
-    When they leave, nobody is signed in any more and no page is left to ask for anything.
+    When they leave, nobody is signed in any more, no page is left to ask for anything, and colours and motion
+    are a new window's again. A window whose page cannot be left (it crashed, for example) is closed. What a
+    page keeps in sessionStorage or localStorage survives, and so does time that was moved: for these a test
+    takes a window of its own.
     """
     complaints: list[str] = []
 
@@ -102,16 +117,25 @@ def borrowed(
 
     if window.viewport_size != size:
         window.set_viewport_size(size)
-    window.on("console", listen)
-    window.on("pageerror", hear)
-    try:
+    with ExitStack() as undone:  # from the last to the first, and each of them whatever became of the others
+        window.on("console", listen)
+        undone.callback(window.remove_listener, "console", listen)
+        window.on("pageerror", hear)
+        undone.callback(window.remove_listener, "pageerror", hear)
+        undone.callback(window.context.clear_cookies)
+        undone.callback(_leave, window)
         yield complaints
-    finally:
+
+
+def _leave(window: Page) -> None:
+    """Leave the page with all that was arranged for it, or close the window."""
+    try:
         window.goto("about:blank")
         window.unroute_all()
-        window.context.clear_cookies()
-        window.remove_listener("console", listen)
-        window.remove_listener("pageerror", hear)
+        window.emulate_media(color_scheme="light", reduced_motion="no-preference")
+    except Error:
+        window.close()
+        raise
 
 
 def await_widget(page: Page, shown: Locator) -> None:
