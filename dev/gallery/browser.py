@@ -39,7 +39,10 @@ _LISTEN = """
 if (window.top === window) {
   new PerformanceObserver((list) => {
     for (const entry of list.getEntries()) {
-      if (!entry.hadRecentInput) { window.galleryShift(entry.value); }
+      if (entry.hadRecentInput) { continue; }
+      const nodes = entry.sources.map(({ node }) => node instanceof Element ? node : node?.parentElement);
+      const names = nodes.filter(Boolean).map((node) => `${node.localName}.${node.className}`);
+      window.galleryShift(entry.value, names.join(", "));
     }
   }).observe({ type: "layout-shift", buffered: true });
 }
@@ -58,6 +61,8 @@ class Stage:
     page: Page
     #: How much moved by itself, by the measure of Cumulative Layout Shift.
     shift: float = 0.0
+    #: What moved then.
+    moved: list[str] = field(default_factory=list)
     complaints: list[str] = field(default_factory=list)
 
 
@@ -125,8 +130,9 @@ def _context(browser: Browser, world: World, scene: Scene, width: int) -> Browse
 def _listen(stage: Stage) -> None:
     page = stage.page
 
-    def shifted(value: float) -> None:
+    def shifted(value: float, names: str) -> None:
         stage.shift += value
+        stage.moved.append(names)
 
     page.expose_function("galleryShift", shifted)
     page.add_init_script(_LISTEN)

@@ -71,7 +71,7 @@ def examine(stage: Stage, widths: tuple[int, ...] = WIDTHS) -> Result:
     page = stage.page
     result = Result(stage.scene.name, shift=stage.shift, weight=int(page.evaluate(_WEIGHT)))
     if stage.shift > SHIFT:
-        result.add("load", [f"moved by {stage.shift:.4f}"])
+        result.add("load", [f"moved by {stage.shift:.4f}: {'; '.join(stage.moved)}"])
     if result.weight > BYTES:
         result.add("load", [f"{result.weight} bytes of CSS and JavaScript"])
     result.add("console", stage.complaints)
